@@ -1,0 +1,106 @@
+//! The one way in: every protocol hands its bytes and its decoder here, and gets back what became of each event.
+//!
+//! Small requests are decoded where they stand; large ones on a thread that may block, one per core, so that a batch of
+//! megabytes does not hold up a thousand single events.
+
+use bytes::Bytes;
+use tephra_ingest::{Decoded, Receipt, Rejected};
+use tephra_storage::{Append, ProjectId};
+
+use crate::answer::{Answer, Kind, Result};
+use crate::budget::Share;
+use crate::meters::{self, Protocol};
+use crate::state::State;
+
+/// Requests up to this size are decoded on the task's own thread.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// A decoder of `tephra_ingest`, or a closure around one.
+pub(crate) trait Decoder:
+    FnOnce(&Receipt<'_>, &Bytes) -> tephra_ingest::Result<Decoded> + Send + 'static
+{
+}
+
+impl<F: FnOnce(&Receipt<'_>, &Bytes) -> tephra_ingest::Result<Decoded> + Send + 'static> Decoder for F {}
+
+/// One request as it came.
+pub(crate) struct Incoming {
+    pub(crate) protocol: Protocol,
+    pub(crate) project_id: ProjectId,
+    /// The content encoding, where the transport has not undone it.
+    pub(crate) encoding: Option<String>,
+    pub(crate) body: Bytes,
+    /// The memory that `body` holds.
+    pub(crate) share: Share,
+}
+
+/// What became of a request. Indexes count the request's events from 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) accepted: u32,
+    pub(crate) duplicates: Vec<u32>,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// Decodes a request and stores its events; they are durable when this returns. An error means that none was stored.
+pub(crate) async fn accept(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<Accepted> {
+    let (protocol, bytes) = (incoming.protocol, incoming.body.len());
+    let result = decode_and_append(state, incoming, decoder).await;
+    match &result {
+        Ok(accepted) => meters::accepted(protocol, bytes, accepted),
+        Err(answer) => meters::refused(protocol, bytes, answer.kind),
+    }
+    result
+}
+
+async fn decode_and_append(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<Accepted> {
+    let store = state.core()?.store.clone();
+    let project_id = incoming.project_id;
+    let (decoded, share) = if incoming.body.len() <= SMALL_BYTES && incoming.encoding.is_none() {
+        decode(state, incoming, decoder)?
+    } else {
+        let permit = state.decoders.acquire().await.map_err(|_| Answer::new(Kind::Busy, "the server is stopping"))?;
+        let task = state.clone();
+        let done = tokio::task::spawn_blocking(move || decode(&task, incoming, decoder)).await;
+        drop(permit);
+        done.map_err(|error| {
+            tracing::error!(%error, "a decoder panicked");
+            Answer::new(Kind::Internal, "the request could not be decoded")
+        })??
+    };
+    meters::ignored(decoded.ignored);
+    let Decoded { events, rejected, positions, request_hash, bytes, .. } = decoded;
+    if events.is_empty() {
+        return Ok(Accepted { rejected, ..Accepted::default() });
+    }
+    let append = Append { project_id, events, request_hash, bytes };
+    let appended = store.append(append).await.map_err(|error| Answer::from_append(&error))?;
+    drop(share);
+    let position = |index: &u32| positions.get(*index as usize).copied().unwrap_or(*index);
+    let duplicates = appended.duplicates.iter().map(position).collect();
+    Ok(Accepted { accepted: appended.accepted, duplicates, rejected })
+}
+
+fn decode(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(Decoded, Share)> {
+    let limits = &state.settings.ingest.limits;
+    let Incoming { project_id, encoding, body, mut share, .. } = incoming;
+    let body = match encoding.as_deref() {
+        None => body,
+        Some(encoding) => {
+            let inflated = tephra_ingest::inflate(Some(encoding), body, limits.request_bytes_max)?;
+            share.grow(inflated.len())?;
+            inflated
+        }
+    };
+    if body.len() > limits.request_bytes_max {
+        return Err(too_large(body.len(), "ingest.request_bytes_max", limits.request_bytes_max));
+    }
+    let receipt = Receipt { project_id, received_at: state.clock.now_us(), limits };
+    Ok((decoder(&receipt, &body)?, share))
+}
+
+/// The answer to a request of `size` bytes or more where a limit allows `max`.
+pub(crate) fn too_large(size: usize, limit: &str, max: usize) -> Answer {
+    Answer::new(Kind::TooLarge, format!("the request has {size} bytes or more, and `{limit}` allows {max}"))
+        .hint("send smaller batches")
+}

@@ -1,0 +1,96 @@
+//! OTLP over HTTP: logs and traces, as protobuf or JSON, answered in the same form.
+
+use axum::body::Body;
+use axum::extract::State as Extract;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use tephra_ingest::{Decoded, Receipt, otlp};
+
+use super::body;
+use super::problem::otlp_status;
+use crate::accept::{Incoming, accept};
+use crate::answer::{Answer, Kind, Result};
+use crate::meters::Protocol;
+use crate::partial::PartialSuccess;
+use crate::state::State;
+
+type Decode = fn(&Receipt<'_>, &Bytes) -> tephra_ingest::Result<Decoded>;
+
+/// What differs between the two routes.
+struct Signal {
+    protocol: Protocol,
+    protobuf: Decode,
+    json: Decode,
+    rejected: &'static str,
+}
+
+const LOGS: Signal = Signal {
+    protocol: Protocol::OtlpLogsHttp,
+    protobuf: otlp::logs_protobuf,
+    json: otlp::logs_json,
+    rejected: "rejectedLogRecords",
+};
+const TRACES: Signal = Signal {
+    protocol: Protocol::OtlpTracesHttp,
+    protobuf: otlp::traces_protobuf,
+    json: otlp::traces_json,
+    rejected: "rejectedSpans",
+};
+
+/// `POST /v1/logs`.
+pub(super) async fn logs(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
+    respond(&state, &headers, body, &LOGS).await
+}
+
+/// `POST /v1/traces`.
+pub(super) async fn traces(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
+    respond(&state, &headers, body, &TRACES).await
+}
+
+async fn respond(state: &State, headers: &HeaderMap, body: Body, signal: &Signal) -> Response {
+    let form = form(headers);
+    let json = form.as_ref().is_ok_and(|json| *json);
+    let result = match form {
+        Ok(json) => export(state, headers, body, signal, json).await,
+        Err(answer) => {
+            body::drain(state, headers, body).await;
+            Err(answer)
+        }
+    };
+    match result {
+        Ok(partial) if json => {
+            let text = partial.json(signal.rejected);
+            (StatusCode::OK, [(CONTENT_TYPE, "application/json")], text).into_response()
+        }
+        Ok(partial) => (StatusCode::OK, [(CONTENT_TYPE, "application/x-protobuf")], partial.protobuf()).into_response(),
+        Err(answer) => otlp_status(&answer, json),
+    }
+}
+
+async fn export(state: &State, headers: &HeaderMap, body: Body, signal: &Signal, json: bool) -> Result<PartialSuccess> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let admitted = state.access.ingest(authorization).and_then(|project| Ok((project, body::encoding(headers)?)));
+    let (project_id, encoding) = match admitted {
+        Ok(admitted) => admitted,
+        Err(answer) => {
+            body::drain(state, headers, body).await;
+            return Err(answer);
+        }
+    };
+    let (body, share) = body::read_events(state, headers, body).await?;
+    let decoder = if json { signal.json } else { signal.protobuf };
+    let incoming = Incoming { protocol: signal.protocol, project_id, encoding, body, share };
+    Ok(PartialSuccess::of(&accept(state, incoming, decoder).await?))
+}
+
+/// Whether the request is JSON.
+fn form(headers: &HeaderMap) -> Result<bool> {
+    match body::media_type(headers, CONTENT_TYPE).as_deref() {
+        Some("application/json") => Ok(true),
+        Some("application/x-protobuf" | "application/protobuf") => Ok(false),
+        other => Err(Answer::new(Kind::Unsupported, format!("content type `{}` is not OTLP's", other.unwrap_or("")))
+            .hint("send `application/x-protobuf` or `application/json`")),
+    }
+}

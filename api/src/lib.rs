@@ -1,0 +1,27 @@
+//! The service of Tephra and its command line: everything that crosses a wire, and the wiring of all parts.
+//!
+//! An event enters by `http/` or `grpc/`, passes `accept` and is durable when it is answered; a statement enters by
+//! `http/sql` and streams back. What a failure is called on each protocol is decided in `answer` alone.
+
+mod accept;
+pub mod access;
+mod answer;
+mod budget;
+pub mod cli;
+mod client;
+mod commands;
+mod files;
+mod grpc;
+mod http;
+mod lock;
+mod logs;
+mod meters;
+mod partial;
+mod process;
+mod running;
+mod server;
+pub mod settings;
+mod state;
+
+pub use answer::{Answer, Kind};
+pub use server::{Addresses, Server};

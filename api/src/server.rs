@@ -1,0 +1,230 @@
+//! A server from start to stop: lock, listeners, keys, store, roller; and back in the order in which nothing is lost.
+//!
+//! It listens before it recovers, so that health checks see a starting server and clients are told to come back. Stopping
+//! accepts no more, lets the requests at hand end, finishes the roll at hand and closes the store. A crash instead of a stop
+//! costs nothing but the recovery: what was acknowledged is durable at any moment.
+
+mod listen;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::service::TowerToHyperService;
+use tephra_compactor::Roller;
+use tephra_query::Engine;
+use tephra_storage::{Clock, Store, SystemClock};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Access, FirstRun, Urls};
+use crate::lock::DirectoryLock;
+use crate::meters::Meters;
+use crate::settings::{Address, Settings};
+use crate::state::{Core, State};
+use crate::{grpc, http};
+use listen::{Bounds, listen};
+
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Server {
+    state: State,
+    addresses: Addresses,
+    first_run: Option<FirstRun>,
+    listeners: Vec<JoinHandle<()>>,
+    roller: JoinHandle<()>,
+    rolling: CancellationToken,
+    upkeep: JoinHandle<()>,
+    _lock: DirectoryLock,
+}
+
+/// Where a server really listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// REST, OTLP/HTTP, health, metrics.
+    pub http: Option<SocketAddr>,
+    /// OTLP and the native protocol.
+    pub grpc: Option<SocketAddr>,
+    /// OTLP/HTTP alone.
+    pub otlp_http: Option<SocketAddr>,
+}
+
+impl Server {
+    /// Starts a server; it takes requests when this returns.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        Self::start_with_clock(settings, Arc::new(SystemClock)).await
+    }
+
+    /// Starts a server on a clock of the caller's.
+    pub async fn start_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let lock = DirectoryLock::take(settings.data_dir())?;
+        warn_of(&settings);
+        let meters = Meters::install()?;
+        let http = bind("http.address", settings.http.address).await?;
+        let grpc = bind("grpc.address", settings.grpc.address).await?;
+        let otlp = bind_if_free("otlp_http.address", settings.otlp_http.address).await?;
+        let addresses = Addresses { http: local(&http)?, grpc: local(&grpc)?, otlp_http: local(&otlp)? };
+        let urls = Urls { http: url(addresses.http), grpc: url(addresses.grpc) };
+        let (access, first_run) = Access::open(settings.data_dir(), &urls)?;
+
+        let state = State::new(settings, access, clock.clone(), meters);
+        let mut listeners = Vec::new();
+        let bounds = bounds(&state.settings);
+        let stop = &state.stopping;
+        for (listener, router) in [(http, http::router(state.clone())), (otlp, http::otlp_router(state.clone()))] {
+            if let Some(listener) = listener {
+                listeners.push(tokio::spawn(serve_http(listener, router, bounds.clone(), stop.clone())));
+            }
+        }
+        if let Some(listener) = grpc {
+            let calls = state.clone();
+            let service = service_fn(move |request| grpc::serve(calls.clone(), request));
+            listeners.push(tokio::spawn(listen(listener, service, bounds, stop.clone())));
+        }
+
+        let settings = &state.settings;
+        let store = Store::open(settings.storage.clone(), clock.clone()).await.context("could not open the store")?;
+        let spill = settings.data_dir().join("spill");
+        let engine =
+            Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
+        let roller = Roller::new(settings.roll.clone(), store.clone(), clock);
+        let core = Core { store, engine, roll: roller.handle() };
+        let rolling = CancellationToken::new();
+        let roller = tokio::spawn(roller.run(rolling.clone()));
+        state.open(core);
+        tracing::info!(
+            http = %Shown(addresses.http), grpc = %Shown(addresses.grpc), otlp_http = %Shown(addresses.otlp_http),
+            data_dir = %settings.data_dir().display(), version = env!("CARGO_PKG_VERSION"), "ready",
+        );
+        let upkeep = tokio::spawn(upkeep(state.clone()));
+        Ok(Self { state, addresses, first_run, listeners, roller, rolling, upkeep, _lock: lock })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The key and token that this start made, if it was the first.
+    pub fn first_run(&self) -> Option<&FirstRun> {
+        self.first_run.as_ref()
+    }
+
+    /// Accepts no more, lets the requests at hand end, finishes the commit at hand, closes the store.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no more requests");
+        self.state.stopping.cancel();
+        for listener in self.listeners {
+            ended("a listener", listener.await);
+        }
+        tracing::info!("stopping: finishing the roll at hand");
+        self.rolling.cancel();
+        ended("the roller", self.roller.await);
+        self.upkeep.abort();
+        if let Some(core) = self.state.core_if_open() {
+            core.store.close().await.context("could not close the store")?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn ended(what: &str, result: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "{what} ended in a panic");
+    }
+}
+
+async fn upkeep(state: State) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        state.meters.upkeep();
+    }
+}
+
+async fn serve_http(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken) {
+    listen(listener, TowerToHyperService::new(router), bounds, stop).await;
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        connections: Arc::new(Semaphore::new(settings.http.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+        idle: Duration::from_millis(settings.http.idle_ms_max),
+        drain: Duration::from_millis(settings.stop.drain_ms_max),
+    }
+}
+
+async fn bind(name: &str, address: Address) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address.0 else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    Ok(Some(listener.with_context(|| format!("could not listen on `{address}` (`{name}`)"))?))
+}
+
+/// The third listener is a convenience on a port that other collectors like too; without it the same routes are on the first.
+async fn bind_if_free(name: &str, address: Address) -> anyhow::Result<Option<TcpListener>> {
+    match bind(name, address).await {
+        Err(error) if address == Address::local(4318) => {
+            tracing::warn!("{error:#}; OTLP/HTTP is served at `http.address` only");
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
+fn local(listener: &Option<TcpListener>) -> anyhow::Result<Option<SocketAddr>> {
+    Ok(listener.as_ref().map(TcpListener::local_addr).transpose()?)
+}
+
+/// How a client on this machine writes the address.
+fn url(address: Option<SocketAddr>) -> String {
+    let Some(mut address) = address else { return String::new() };
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
+}
+
+struct Shown(Option<SocketAddr>);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+fn warn_of(settings: &Settings) {
+    for (name, address) in settings.open_listeners() {
+        tracing::warn!(
+            "`{name}` is {address}: other machines can reach it, and it has no TLS; put a proxy with TLS before it"
+        );
+    }
+    if settings.storage.hot.durability == tephra_storage::Durability::Relaxed {
+        tracing::warn!("`hot.durability` is `relaxed`: a power cut loses what was acknowledged in the last seconds");
+    }
+    if settings.storage.hot.accept_data_loss {
+        tracing::warn!("`hot.accept_data_loss` is set: the store opens even though acknowledged events are missing");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_get_an_address_that_they_can_reach() {
+        assert_eq!(url(Some("0.0.0.0:80".parse().unwrap())), "http://127.0.0.1:80");
+        assert_eq!(url(Some("[::]:80".parse().unwrap())), "http://[::1]:80");
+        assert_eq!(url(Some("10.0.0.7:80".parse().unwrap())), "http://10.0.0.7:80");
+        assert_eq!(url(None), "");
+    }
+}

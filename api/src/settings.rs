@@ -1,0 +1,182 @@
+//! What the server is told: one TOML file, `TEPHRA_*` variables and a few flags, read into plain values.
+//!
+//! One table (`table.rs`) names every setting with its place, its type and its meaning. Reading, `tephra config` and
+//! `docs/SETTINGS.md` all derive from it, so none of them can forget one.
+
+mod load;
+mod show;
+mod table;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tephra_compactor::RollSettings;
+use tephra_ingest::Limits;
+use tephra_query::QuerySettings;
+use tephra_storage::StorageSettings;
+
+pub use load::{Flag, Loaded, Origin, load, load_from};
+pub use show::{markdown, show};
+pub use value::Address;
+
+/// Everything the server is told; each part of it takes its own by value.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The HTTP listener: REST, OTLP/HTTP, health, metrics.
+    pub http: HttpSettings,
+    /// The gRPC listener: OTLP and the native protocol.
+    pub grpc: GrpcSettings,
+    /// A listener for OTLP/HTTP alone, on the port that SDKs try first.
+    pub otlp_http: OtlpHttpSettings,
+    /// What a request may hold.
+    pub ingest: IngestSettings,
+    /// Both tiers.
+    pub storage: StorageSettings,
+    /// When hot becomes cold.
+    pub roll: RollSettings,
+    /// What a query may use.
+    pub query: QuerySettings,
+    /// The server's own log.
+    pub log: LogSettings,
+    /// How the server ends.
+    pub stop: StopSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http: HttpSettings::default(),
+            grpc: GrpcSettings::default(),
+            otlp_http: OtlpHttpSettings::default(),
+            ingest: IngestSettings::default(),
+            storage: StorageSettings::new("./data"),
+            roll: RollSettings::default(),
+            query: QuerySettings::default(),
+            log: LogSettings::default(),
+            stop: StopSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Where everything that is local lies.
+    pub fn data_dir(&self) -> &PathBuf {
+        &self.storage.data_dir
+    }
+
+    /// The listeners that other machines can reach, by the names of their settings.
+    pub fn open_listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        [
+            ("http.address", &self.http.address),
+            ("grpc.address", &self.grpc.address),
+            ("otlp_http.address", &self.otlp_http.address),
+        ]
+        .into_iter()
+        .filter_map(|(name, address)| Some((name, address.0?)))
+        .filter(|(_, address)| !address.ip().is_loopback())
+        .collect()
+    }
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Where it listens.
+    pub address: Address,
+    /// Connections at once, over all listeners.
+    pub connections_max: usize,
+    /// A request's head, and each part of its body, comes within this time.
+    pub idle_ms_max: u64,
+    /// A request's body comes within this time.
+    pub body_ms_max: u64,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { address: Address::local(8080), connections_max: 8192, idle_ms_max: 10_000, body_ms_max: 60_000 }
+    }
+}
+
+/// The gRPC listener.
+#[derive(Clone, Debug)]
+pub struct GrpcSettings {
+    /// Where it listens; off where empty.
+    pub address: Address,
+    /// Batches of one `AppendStream` that are stored at the same time.
+    pub stream_batches_max: usize,
+}
+
+impl Default for GrpcSettings {
+    fn default() -> Self {
+        Self { address: Address::local(4317), stream_batches_max: 8 }
+    }
+}
+
+/// The listener for OTLP/HTTP alone.
+#[derive(Clone, Debug)]
+pub struct OtlpHttpSettings {
+    /// Where it listens; off where empty.
+    pub address: Address,
+}
+
+impl Default for OtlpHttpSettings {
+    fn default() -> Self {
+        Self { address: Address::local(4318) }
+    }
+}
+
+/// What a request may hold.
+#[derive(Clone, Debug)]
+pub struct IngestSettings {
+    /// Limits of the decoders.
+    pub limits: Limits,
+    /// A request's size on the wire.
+    pub wire_bytes_max: usize,
+    /// Memory of all requests at hand; more are answered Busy.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        Self { limits: Limits::default(), wire_bytes_max: 20 << 20, memory_bytes_max: 128 << 20 }
+    }
+}
+
+/// The form of the server's own log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// The server's own log, on standard error.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,tephra_query=debug`.
+    pub level: String,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How the server ends.
+#[derive(Clone, Debug)]
+pub struct StopSettings {
+    /// How long requests at hand may take once the server stops.
+    pub drain_ms_max: u64,
+}
+
+impl Default for StopSettings {
+    fn default() -> Self {
+        Self { drain_ms_max: 15_000 }
+    }
+}

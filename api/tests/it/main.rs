@@ -1,0 +1,26 @@
+//! End-to-end tests: each starts the built binary on free ports and an empty folder and speaks to it as its users do.
+//!
+//! The Python clients are real packages; `scripts/setup.sh` installs them.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+
+mod grpc;
+mod load;
+mod native;
+mod otlp;
+mod protocol;
+mod python;
+mod server;
+
+mod answers;
+mod bad_input;
+mod concurrency;
+mod disk;
+mod duplicates;
+mod lake;
+mod opentelemetry_sdk;
+mod recovery;
+mod running;
+mod s3;
+mod sql;
+mod streams;

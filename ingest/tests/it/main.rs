@@ -1,0 +1,8 @@
+//! What the decoders promise whatever comes: see each module.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod corpus;
+mod hostile;
+mod otlp;
+mod sample;

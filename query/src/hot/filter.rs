@@ -1,0 +1,136 @@
+//! Filters over the hot form.
+//!
+//! A filter over one dictionary column is evaluated once for each distinct word or stack instead of once for each row,
+//! and all segments that share a dictionary share the verdicts.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::prep_null_mask_filter;
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
+use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
+use tephra_storage::schema::{column_index, hot_schema, table_schema};
+
+use crate::adapter::TierAdapterFactory;
+use crate::hot::convert::distinct_words;
+
+/// One condition that a row must meet.
+pub(super) struct Condition {
+    /// Over the hot form of the columns that all conditions read.
+    rows: Arc<dyn PhysicalExpr>,
+    /// The same over the one dictionary column that it reads, in the table form.
+    words: Option<Words>,
+}
+
+struct Words {
+    column: String,
+    expr: Arc<dyn PhysicalExpr>,
+    schema: SchemaRef,
+    /// A moving threshold changes its mind.
+    keeps: bool,
+    last: Option<(ArrayRef, BooleanArray)>,
+}
+
+/// The columns (indexes into the table form, ascending) that `filters` read.
+pub(super) fn columns_of(filters: &[Arc<dyn PhysicalExpr>]) -> Vec<usize> {
+    let mut columns: Vec<usize> =
+        filters.iter().flat_map(collect_columns).map(|column| column_index(column.name())).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// Splits `filters` into conditions over the hot `columns`, the cheap ones first.
+pub(super) fn conditions(filters: &[Arc<dyn PhysicalExpr>], columns: &[usize]) -> Result<Vec<Condition>> {
+    let hot = Arc::new(hot_schema().project(columns)?);
+    let adapter = TierAdapterFactory.create(table_schema(), hot.clone())?;
+    let mut found = Vec::new();
+    for filter in filters.iter().flat_map(split_conjunction) {
+        let words = Words::of(filter, &hot)?;
+        let cost = match &words {
+            Some(_) => 1,
+            None => collect_columns(filter)
+                .iter()
+                .map(|column| match hot.field_with_name(column.name()).map(Field::data_type) {
+                    Ok(data_type) if data_type.is_primitive() => 0,
+                    Ok(DataType::FixedSizeBinary(_) | DataType::Boolean) => 0,
+                    _ => 2,
+                })
+                .max()
+                .unwrap_or(0),
+        };
+        found.push((cost, Condition { rows: adapter.rewrite(filter.clone())?, words }));
+    }
+    found.sort_by_key(|(cost, _)| *cost);
+    Ok(found.into_iter().map(|(_, condition)| condition).collect())
+}
+
+impl Words {
+    fn of(filter: &Arc<dyn PhysicalExpr>, hot: &Schema) -> Result<Option<Self>> {
+        let columns = collect_columns(filter);
+        let [column] = &columns.iter().collect::<Vec<_>>()[..] else { return Ok(None) };
+        if !matches!(hot.field_with_name(column.name())?.data_type(), DataType::Dictionary(_, _)) {
+            return Ok(None);
+        }
+        let schema = Arc::new(Schema::new(vec![Field::new(column.name(), DataType::Utf8View, true)]));
+        Ok(Some(Self {
+            column: column.name().to_owned(),
+            expr: reassign_expr_columns(filter.clone(), &schema)?,
+            schema,
+            keeps: filter.downcast_ref::<DynamicFilterPhysicalExpr>().is_none(),
+            last: None,
+        }))
+    }
+
+    fn verdicts(&mut self, column: &ArrayRef) -> Result<Option<BooleanArray>> {
+        let Some(dictionary) = column.as_dictionary_opt::<Int32Type>() else { return Ok(None) };
+        let values = dictionary.values();
+        let known = self.last.as_ref().filter(|(last, _)| Arc::ptr_eq(last, values)).map(|(_, verdicts)| verdicts);
+        let verdicts = match known {
+            Some(verdicts) => verdicts.clone(),
+            None if values.len() > dictionary.len() * 4 && !self.keeps => return Ok(None),
+            None => {
+                let words = RecordBatch::try_new(self.schema.clone(), vec![distinct_words(dictionary)?])?;
+                // Not every word need be one of the caller's, nor every expression hold for every word: an error
+                // here is nobody's business, the rows tell whether there is one.
+                let Ok(verdicts) = boolean(&self.expr, &words) else { return Ok(None) };
+                if self.keeps {
+                    self.last = Some((values.clone(), verdicts.clone()));
+                }
+                verdicts
+            }
+        };
+        let null = verdicts.value(values.len());
+        let keys = dictionary.keys();
+        Ok(Some(match keys.null_count() {
+            0 => keys.values().iter().map(|key| Some(verdicts.value(*key as usize))).collect(),
+            _ => keys.iter().map(|key| Some(key.map_or(null, |key| verdicts.value(key as usize)))).collect(),
+        }))
+    }
+}
+
+impl Condition {
+    /// Which rows of the filter columns meet the condition; never NULL.
+    pub(super) fn mask(&mut self, batch: &RecordBatch) -> Result<BooleanArray> {
+        if let Some(words) = &mut self.words
+            && let Some(column) = batch.column_by_name(&words.column)
+            && let Some(mask) = words.verdicts(column)?
+        {
+            return Ok(mask);
+        }
+        boolean(&self.rows, batch)
+    }
+}
+
+fn boolean(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
+    let values = expr.evaluate(batch)?.into_array(batch.num_rows())?;
+    let mask = values
+        .as_boolean_opt()
+        .ok_or_else(|| exec_datafusion_err!("a filter that is {} instead of Boolean", values.data_type()))?;
+    Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
+}

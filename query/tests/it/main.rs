@@ -1,0 +1,13 @@
+//! The engine over a real store: hot, cold and both.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod attacks;
+mod errors;
+mod growth;
+mod ids;
+mod isolation;
+mod lab;
+mod limits;
+mod pruning;
+mod tiers;

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what building Tephra (`build`) or also testing it (`test`, the default) needs, on Debian 12.
+#
+# Safe to run again: it looks first, and installs only what is missing. A second run takes about a second; a first one
+# one or two minutes for the packages, about ten more for cargo-nextest, and two for the Python clients.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scope=${1:-test}
+cache=${TEPHRA_CACHE:-$HOME/.cache/tephra}
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+case $scope in build | test) ;; *) fail "unknown scope \`$scope\`: one of \`build\`, \`test\`" ;; esac
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+        fail "needs root for: $*"
+    fi
+}
+
+# Compilers for RocksDB and zstd (C++), libclang for its bindings, protoc for the native protocol, mold to link.
+packages() {
+    local wanted=(build-essential clang libclang-dev mold protobuf-compiler cmake pkg-config curl ca-certificates)
+    [ "$scope" = build ] || wanted+=(python3 python3-venv)
+    local missing=()
+    local package
+    for package in "${wanted[@]}"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+    done
+    if [ ${#missing[@]} = 0 ]; then
+        say "Debian packages: all there"
+        return
+    fi
+    command -v apt-get >/dev/null || fail "no apt-get here; install the likes of: ${missing[*]}"
+    say "Debian packages: installing ${missing[*]} (a minute or two)"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+rust() {
+    export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    local wanted
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
+        say "Rust: installing the distribution's rustup and the stable toolchain (about two minutes)"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq rustup >/dev/null
+        rustup default stable >/dev/null
+    fi
+    command -v cargo >/dev/null || fail "no cargo here; install Rust $wanted or newer (https://rustup.rs) and run this again"
+    local found
+    found=$(rustc --version | cut -d' ' -f2)
+    [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ] ||
+        fail "Rust $found is too old: Tephra needs $wanted or newer (\`rustup update stable\`)"
+    say "Rust: $found"
+}
+
+nextest() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        say "cargo-nextest: $(cargo nextest --version | head -n1 | cut -d' ' -f2)"
+        return
+    fi
+    say "cargo-nextest: installing (about ten minutes on two cores)"
+    # Outside the project's folder, so that its linker settings do not apply to a foreign build.
+    (cd / && cargo install cargo-nextest --locked --quiet)
+}
+
+python_clients() {
+    local requirements=api/tests/clients/requirements.txt venv=$cache/venv
+    local wanted
+    wanted=$(sha256sum "$requirements" | cut -d' ' -f1)
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/requirements.sha256" 2>/dev/null)" = "$wanted" ]; then
+        say "Python clients: all there ($venv)"
+        return
+    fi
+    say "Python clients: installing into $venv (about two minutes)"
+    mkdir -p "$cache"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    echo "$wanted" >"$venv/requirements.sha256"
+}
+
+packages
+rust
+if [ "$scope" = test ]; then
+    nextest
+    python_clients
+fi

@@ -1,0 +1,98 @@
+//! Keeps what lies beside the live files short and honest: unnamed files go, checkpoints are sealed, the log is checked.
+//!
+//! A roll that died between its put and its commit leaves a file that no version names. It is deleted by its exact
+//! name, after a grace longer than any upload and any query.
+//!
+//! Checkpoints are Parquet and carry no checksum: a digest beside each one stands for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deltalake_core::logstore::LogStoreRef;
+use futures::TryStreamExt;
+use hashbrown::HashSet;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::cold::catalog::ColdVersion;
+use crate::cold::commit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+
+/// Deletes data files that `live` does not name and that were written before the grace.
+pub(crate) async fn unnamed(store: &Arc<dyn ObjectStore>, live: &ColdVersion, now_us: i64, grace: Duration) -> Result<usize> {
+    let named: HashSet<&str> = live.files.iter().map(|file| file.path.as_str()).collect();
+    let oldest_kept_ms = now_us / 1000 - i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+    let failed = |error| Error::caused(ErrorKind::Busy, "could not sweep the lake", error);
+    let mut swept = 0;
+    let listed: Vec<_> = store.list(None).try_collect().await.map_err(failed)?;
+    for object in listed {
+        let path = object.location.as_ref();
+        let data = path.starts_with("retention_days=") && path.ends_with(".parquet");
+        let young = object.last_modified.timestamp_millis() >= oldest_kept_ms;
+        if !data || young || named.contains(path) {
+            continue;
+        }
+        failpoint::hit("vacuum.before_delete")?;
+        match store.delete(&object.location).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => swept += 1,
+            Err(error) => return Err(failed(error)),
+        }
+        tracing::info!(path, bytes = object.size, "deleted a file that no version of the lake names");
+    }
+    metrics::counter!("tephra_cold_vacuumed_files_total").increment(swept as u64);
+    Ok(swept)
+}
+
+/// Writes the digest of the checkpoint of `version` beside it.
+pub(crate) async fn seal_checkpoint(store: &dyn ObjectStore, version: u64) -> Result<()> {
+    let failed = |error| Error::caused(ErrorKind::Busy, format!("could not seal checkpoint {version}"), error);
+    let bytes = store.get(&checkpoint(version)).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    let digest = format!("{:032x}", xxh3_128(&bytes));
+    store.put(&seal(version), digest.into()).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Checks the newest checkpoint and every commit after it; returns the checkpoint's version.
+///
+/// # Errors
+/// `Corrupt` naming the checkpoint or commit.
+pub(crate) async fn verify_log(log: &LogStoreRef, store: &dyn ObjectStore) -> Result<u64> {
+    let failed = |error| Error::caused(ErrorKind::Busy, "could not check the lake's log", error);
+    let listed: Vec<_> = store.list(Some(&Path::from("_delta_log"))).try_collect().await.map_err(failed)?;
+    let versions = listed.iter().filter_map(|object| {
+        object.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse::<u64>().ok()
+    });
+    let newest = versions.max();
+    if let Some(found) = newest {
+        match store.get(&seal(found)).await {
+            Ok(sealed) => {
+                let digest = sealed.bytes().await.map_err(failed)?;
+                let bytes = store.get(&checkpoint(found)).await.map_err(failed)?.bytes().await.map_err(failed)?;
+                if digest.as_ref() != format!("{:032x}", xxh3_128(&bytes)).as_bytes() {
+                    let path = checkpoint(found);
+                    return Err(Error::corrupt(format!("`{path}` of the lake is damaged: its digest does not match")));
+                }
+            }
+            // The process ended between the checkpoint and its seal, or another program wrote it.
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let mut next = newest.map_or(0, |found| found + 1);
+    let unreadable = |error| Error::caused(ErrorKind::Busy, "could not read the lake's log", error);
+    while let Some(entry) = log.read_commit_entry(next).await.map_err(unreadable)? {
+        commit::decode(next, &entry)?;
+        next += 1;
+    }
+    Ok(newest.unwrap_or(0))
+}
+
+fn checkpoint(version: u64) -> Path {
+    Path::from(format!("_delta_log/{version:020}.checkpoint.parquet"))
+}
+
+fn seal(version: u64) -> Path {
+    Path::from(format!("_tephra/{version:020}.checkpoint.digest"))
+}

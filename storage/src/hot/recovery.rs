@@ -1,0 +1,118 @@
+//! Opens what the last process left behind, however it ended.
+//!
+//! Batches above the lake's watermark are read one at a time, so memory stays bounded; each is decoded and its checksum
+//! verified. One that does not decode is moved to `quarantine`: kept, counted, shown, and the server starts anyway.
+//! Numbers missing between the watermark and the high-water mark are acknowledged events that are gone: that is
+//! refused, with the exact range, until the operator accepts it.
+
+use std::sync::Arc;
+
+use rocksdb::WriteBatch;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+use crate::hot::codec;
+use crate::hot::db::{BATCHES, Db, META_ROLLED, META_SKIPPED, QUARANTINE, broken, sequence};
+use crate::hot::mark::Mark;
+use crate::hot::segment::HotSegment;
+use crate::tiers::Tiers;
+
+/// What recovery found.
+pub(crate) struct Recovered {
+    /// The last sequence number in use.
+    pub(crate) sequence: u64,
+    /// Batches in quarantine, from now and before.
+    pub(crate) quarantined: u64,
+}
+
+/// Fills `tiers` from `db`, given that the lake covers everything up to `watermark`.
+pub(crate) fn recover(db: &Arc<Db>, tiers: &Tiers, mark: &mut Mark, watermark: u64, accept_data_loss: bool) -> Result<Recovered> {
+    failpoint::hit("recovery.begin")?;
+    let watermark = watermark.max(db.meta(META_ROLLED)?.unwrap_or(0));
+    let known_gaps = known_gaps(db)?;
+    let mut missing = Vec::new();
+    let mut last = watermark;
+    let mut bad = Vec::new();
+    let mut from = watermark + 1;
+    loop {
+        let read = db.each_batch(from, u64::MAX, |number, value| {
+            missing.extend((last + 1..number).filter(|gap| !known_gaps.contains(gap)));
+            last = number;
+            match codec::decode(value).and_then(|batch| HotSegment::new(db.clone(), number, &batch, &tiers.stacks())) {
+                Ok(segment) => tiers.publish(segment)?,
+                Err(error) if error.kind() == ErrorKind::Corrupt => bad.push((number, value.to_vec(), error)),
+                Err(error) => {
+                    return Err(Error::caused(error.kind(), format!("could not read hot batch {number}"), error));
+                }
+            }
+            Ok(())
+        });
+        match read {
+            Ok(()) => break,
+            Err(error) if accept_data_loss && error.kind() == ErrorKind::Corrupt && last < mark.read() => {
+                last += 1;
+                from = last + 1;
+                bad.push((last, Vec::new(), error));
+            }
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let hint = "restore the disk from a copy, or start once with `--accept-data-loss` to go on without what cannot be read";
+                return Err(Error::caused(ErrorKind::Corrupt, format!("the hot tier is damaged; {hint}"), error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for (number, value, error) in bad {
+        quarantine(db, number, &value, &error)?;
+    }
+
+    missing.extend((last + 1..=mark.read()).filter(|gap| !known_gaps.contains(gap)));
+    if let (Some(first), Some(end)) = (missing.first(), missing.last()) {
+        let text = format!(
+            "{} batches that were acknowledged are missing from the hot tier: numbers {first} to {end}, of {last} recovered",
+            missing.len()
+        );
+        if !accept_data_loss {
+            let hint = "restore the disk from a copy, or start once with `--accept-data-loss` to go on without them";
+            return Err(Error::corrupt(format!("{text}; {hint}")));
+        }
+        tracing::error!(missing = missing.len(), first, end, "going on without acknowledged batches, as the operator accepts");
+        last = last.max(mark.read());
+        accept(db, &missing)?;
+    }
+    failpoint::hit("recovery.end")?;
+    Ok(Recovered { sequence: last, quarantined: quarantined(db)? })
+}
+
+/// Moves a batch out of the readers' way.
+fn quarantine(db: &Db, number: u64, value: &[u8], error: &Error) -> Result<()> {
+    tracing::error!(batch = number, %error, "quarantined a hot batch: its events are kept aside and missing from answers");
+    let mut batch = WriteBatch::default();
+    batch.put_cf(db.family(QUARANTINE), number.to_be_bytes(), value);
+    batch.delete_cf(db.family(BATCHES), number.to_be_bytes());
+    batch.put([META_SKIPPED, &number.to_be_bytes()].concat(), []);
+    db.write(batch).map_err(|error| broken("quarantine a batch", error))
+}
+
+/// The numbers of the batches in quarantine.
+pub(crate) fn quarantined(db: &Db) -> Result<u64> {
+    let items = db.raw().iterator_cf(db.family(QUARANTINE), rocksdb::IteratorMode::Start);
+    items.map(|item| item.map(|_| 1).map_err(|error| broken("read the quarantine", error))).sum()
+}
+
+fn accept(db: &Db, missing: &[u64]) -> Result<()> {
+    let mut batch = WriteBatch::default();
+    missing.iter().for_each(|gap| batch.put([META_SKIPPED, &gap.to_be_bytes()].concat(), []));
+    db.write(batch).map_err(|error| broken("note the accepted loss", error))
+}
+
+/// Numbers that no batch will ever have.
+fn known_gaps(db: &Db) -> Result<Vec<u64>> {
+    let mut gaps = Vec::new();
+    let from = rocksdb::IteratorMode::From(META_SKIPPED, rocksdb::Direction::Forward);
+    for item in db.raw().iterator(from) {
+        let (key, _) = item.map_err(|error| broken("read the hot tier's facts", error))?;
+        let Some(number) = key.strip_prefix(META_SKIPPED) else { break };
+        gaps.push(sequence(number)?);
+    }
+    Ok(gaps)
+}
