@@ -6,6 +6,7 @@
 //! A crash at any point leaves either the hot batch or the commit that covers it in force; the watermark in the lake
 //! says which. Formats are drawn in `FORMAT.md`.
 
+mod check;
 mod clock;
 mod cold;
 mod error;
@@ -18,6 +19,7 @@ mod snapshot;
 mod store;
 mod tiers;
 
+pub use check::CheckReport;
 pub use clock::{Clock, SystemClock, TestClock};
 pub use cold::catalog::{ColdFile, ColdVersion};
 pub use cold::digest::Digests;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 
+use crate::check::{self, CheckReport};
 use crate::clock::Clock;
 use crate::cold::catalog::ColdVersion;
 use crate::cold::commit::Outcome;
@@ -258,6 +259,12 @@ impl Store {
     /// Sweeps files that no version of the lake names. Returns how many.
     pub async fn vacuum(&self) -> Result<usize> {
         self.0.lake.vacuum(self.0.clock.now_us()).await
+    }
+
+    /// Reads every live file of the lake and compares it with what was written.
+    pub async fn check(&self) -> Result<CheckReport> {
+        let cold = self.0.tiers.view().1;
+        check::files(self.0.lake.unverified_files(), &cold).await
     }
 
     /// Answers what waits, refuses the rest, makes everything durable.

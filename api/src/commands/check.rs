@@ -25,12 +25,13 @@ struct Report {
     sound: bool,
 }
 
-/// Opens the store, which reads every hot batch and compares its checksum, and reads the lake's log to its end.
+/// Opens the store, which reads every hot batch and the lake's log, and then reads every byte of every live file.
 async fn verify(settings: StorageSettings) -> anyhow::Result<Report> {
     let store = Store::open(settings, std::sync::Arc::new(SystemClock)).await.context("could not open the store")?;
+    let files = store.check().await.context("could not check the lake")?;
     let status = store.status();
     store.close().await?;
-    let text = format!(
+    let mut text = format!(
         "hot   {} events in {} segments, sequence numbers up to {}\n\
          cold  {} events in {} files, {} bytes, version {}, watermark {}\n\
          quarantined batches  {}\n",
@@ -44,5 +45,14 @@ async fn verify(settings: StorageSettings) -> anyhow::Result<Report> {
         status.watermark,
         status.quarantined,
     );
-    Ok(Report { text, sound: status.quarantined == 0 })
+    let findings = [
+        ("damaged; restore from a copy", &files.damaged),
+        ("missing; restore from a copy", &files.missing),
+        ("without digests, written by another program", &files.unsealed),
+        ("named by no version, swept after the grace", &files.unnamed),
+    ];
+    for (what, paths) in findings {
+        paths.iter().for_each(|path| text.push_str(&format!("{path} ({what})\n")));
+    }
+    Ok(Report { text, sound: status.quarantined == 0 && files.is_sound() })
 }

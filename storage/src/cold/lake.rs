@@ -241,6 +241,11 @@ impl Lake {
         self.files.clone()
     }
 
+    /// The files as they lie in the store, unchecked.
+    pub(crate) fn unverified_files(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
+    }
+
     /// Writes a checkpoint where enough commits have come since the last, and lets expired log entries go.
     pub(crate) async fn checkpoint(&self, now_us: i64) -> Result<bool> {
         let mut state = self.state.lock().await;
