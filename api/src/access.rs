@@ -88,7 +88,9 @@ impl Access {
         self.list
             .entries
             .iter()
-            .find(|entry| entry.kind == kind && entry.id == id && bool::from(entry.hash.as_bytes().ct_eq(hash.as_bytes())))
+            .find(|entry| {
+                entry.kind == kind && entry.id == id && bool::from(entry.hash.as_bytes().ct_eq(hash.as_bytes()))
+            })
             .ok_or_else(|| denied(format!("the {} `{id}…` is unknown or was revoked", kind.noun())))
     }
 }

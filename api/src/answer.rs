@@ -87,7 +87,9 @@ const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
 
 impl Kind {
     fn row(self) -> &'static Row {
-        &TABLE[self as usize]
+        let row = &TABLE[self as usize];
+        debug_assert!(row.kind == self, "the table is not in the order of the kinds");
+        row
     }
 
     /// The word in problem documents and metrics.
@@ -132,10 +134,10 @@ pub struct Answer {
 }
 
 /// Result of a request.
-pub type Result<T> = std::result::Result<T, Answer>;
+pub(crate) type Result<T> = std::result::Result<T, Answer>;
 
 /// When a client should come back if nothing better is known.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Answer {
     /// A failure without a hint.

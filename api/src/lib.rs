@@ -3,6 +3,8 @@
 //! An event enters by `http/` or `grpc/`, passes `accept` and is durable when it is answered; a statement enters by
 //! `http/sql` and streams back. What a failure is called on each protocol is decided in `answer` alone.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod accept;
 pub mod access;
 mod answer;

@@ -10,13 +10,13 @@ const LOCK_FILE: &str = "tephra.lock";
 
 /// Holds the data directory until it is dropped.
 #[derive(Debug)]
-pub struct DirectoryLock {
+pub(crate) struct DirectoryLock {
     _file: File,
 }
 
 impl DirectoryLock {
     /// Makes the directory where it is absent, and takes it; fails at once, naming who has it, where it is taken.
-    pub fn take(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
         make_private_dir(data_dir).with_context(|| format!("could not make the directory `{}`", data_dir.display()))?;
         let path = data_dir.join(LOCK_FILE);
         let mut file = OpenOptions::new()

@@ -5,9 +5,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::{LogFormat, LogSettings};
 
+/// Libraries that tell more at `info` than an operator wants to read; `log.level` may name them.
+const QUIET: &str = "buoyant_kernel=warn,buoyant_kernel_engine=warn,deltalake_core=warn";
+
 /// Starts the log of this process, panics included.
-pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.level)
+pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.level))
         .with_context(|| format!("could not understand `log.level`, `{}`", settings.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match settings.format {

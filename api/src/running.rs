@@ -151,7 +151,7 @@ mod tests {
     fn a_query_is_seen_by_its_own_projects_only() {
         let running = Running::default();
         let query = running.begin("a", vec![ProjectId(1)]).unwrap();
-        assert_eq!(running.begin("a", vec![ProjectId(2)]).unwrap_err().kind, Kind::Conflict);
+        assert!(running.begin("a", vec![ProjectId(2)]).is_err_and(|answer| answer.kind == Kind::Conflict));
         assert!(running.find("a", &[ProjectId(2)]).is_err());
         assert_eq!(running.find("a", &[ProjectId(1)]).unwrap().report().state, "running");
         assert_eq!(running.count(), 1);

@@ -89,11 +89,12 @@ impl Server {
         }
 
         let settings = &state.settings;
-        let store = Store::open(settings.storage.clone(), clock.clone()).await.context("could not open the store")?;
+        let store =
+            Box::pin(Store::open(settings.storage.clone(), clock.clone())).await.context("could not open the store")?;
         let spill = settings.data_dir().join("spill");
         let engine =
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
-        let roller = Roller::new(settings.roll.clone(), store.clone(), clock);
+        let roller = Roller::new(settings.roll, store.clone(), clock);
         let core = Core { store, engine, roll: roller.handle() };
         let rolling = CancellationToken::new();
         let roller = tokio::spawn(roller.run(rolling.clone()));

@@ -59,7 +59,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("tephra-query")
-            .thread_stack_size(8 << 20) // plans nest as deeply as statements do
+            .thread_stack_size(256 << 20) // plans nest as deeply as statements do; only what is touched takes memory
             .enable_all()
             .build()
             .map_err(|error| broken("could not start the threads of queries", &error))?;

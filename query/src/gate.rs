@@ -8,18 +8,29 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as Ast};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Error, Result};
 
 const ALLOWED: &str = "SELECT, EXPLAIN, SHOW TABLES, SHOW COLUMNS and DESCRIBE are allowed";
 /// Nesting of expressions and subqueries.
 const RECURSION_MAX: usize = 50;
+/// Operators, set operations and joins together. A chain of them nests as deeply as it is long, and each costs a frame
+/// of every walk over the plan.
+const LINKS_MAX: usize = 500;
 
 /// Reads the one statement of `sql`.
 pub(crate) fn parse(sql: &str, bytes_max: usize, tables: &[&str]) -> Result<Statement> {
     if sql.len() > bytes_max {
         let length = sql.len();
         return Err(Error::invalid(format!("a statement of {length} bytes; `query.sql_bytes_max` is {bytes_max}")));
+    }
+    let links = links(sql);
+    if links > LINKS_MAX {
+        let message = format!("a statement of {links} operators, set operations and joins; at most {LINKS_MAX} are allowed");
+        return Err(Error::invalid(message).with_hint("a list of values can be written `column IN (…)`"));
     }
     let mut statements = DFParserBuilder::new(sql)
         .with_recursion_limit(RECURSION_MAX)
@@ -31,6 +42,39 @@ pub(crate) fn parse(sql: &str, bytes_max: usize, tables: &[&str]) -> Result<Stat
         (None, _) => Err(Error::invalid("no statement").with_hint("try `SELECT count(*) FROM events`")),
         (Some(_), Some(_)) => Err(Error::invalid("more than one statement").with_hint("send one at a time")),
     }
+}
+
+/// Counts what chains, before anything walks the statement. What is no SQL counts as nothing: the parser will say so.
+fn links(sql: &str) -> usize {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    let link = |token: &Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::LIKE
+                | Keyword::IS
+                | Keyword::BETWEEN
+                | Keyword::CASE
+                | Keyword::WHEN
+        ),
+        Token::Comma
+        | Token::SemiColon
+        | Token::LParen
+        | Token::RParen
+        | Token::Period
+        | Token::Whitespace(_)
+        | Token::Number(..)
+        | Token::SingleQuotedString(_) => false,
+        Token::LBracket | Token::RBracket | Token::LBrace | Token::RBrace | Token::DoubleQuotedString(_) => false,
+        _ => true,
+    };
+    tokens.iter().filter(|token| link(token)).count()
 }
 
 fn admit(statement: Statement) -> Result<Statement> {
@@ -119,6 +163,15 @@ mod tests {
         ] {
             check(sql, false);
         }
+    }
+
+    #[test]
+    fn a_chain_longer_than_the_bound_is_refused_before_anything_walks_it() {
+        check(&format!("SELECT {}", vec!["1"; 400].join(" + ")), true);
+        for link in [" + ", " OR ", " || ", " UNION ALL SELECT "] {
+            check(&format!("SELECT {}", vec!["1"; 2000].join(link)), false);
+        }
+        check(&format!("SELECT 1 IN ({})", vec!["1"; 2000].join(", ")), true);
     }
 
     #[test]

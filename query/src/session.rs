@@ -9,12 +9,16 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider,
 };
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::sql::parser::Statement;
 use tephra_storage::Snapshot;
 
@@ -50,6 +54,7 @@ impl Template {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_analyzer_rule(Arc::new(spelling::IdSpelling))
+            .with_physical_optimizer_rule(Arc::new(Yielding))
             .build();
         functions::install(&mut state)?;
         let mut planners = vec![Arc::new(functions::ConcatPlanner::new()) as _];
@@ -70,6 +75,34 @@ impl Template {
         state.register_catalog_list(Arc::new(catalogs));
         state.mark_start_execution();
         Ok(Session(state))
+    }
+}
+
+/// Makes operators that multiply rows give their thread back now and then.
+///
+/// DataFusion lets leaves yield, but a join of a few rows makes billions without reading again: it would neither end at
+/// its deadline nor let others run.
+#[derive(Debug)]
+struct Yielding;
+
+impl PhysicalOptimizerRule for Yielding {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let multiplies = node.name().ends_with("JoinExec") || node.name() == "UnnestExec";
+            Ok(match multiplies {
+                true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+                false => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "yielding"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
     }
 }
 

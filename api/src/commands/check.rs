@@ -27,7 +27,8 @@ struct Report {
 
 /// Opens the store, which reads every hot batch and the lake's log, and then reads every byte of every live file.
 async fn verify(settings: StorageSettings) -> anyhow::Result<Report> {
-    let store = Store::open(settings, std::sync::Arc::new(SystemClock)).await.context("could not open the store")?;
+    let store =
+        Box::pin(Store::open(settings, std::sync::Arc::new(SystemClock))).await.context("could not open the store")?;
     let files = store.check().await.context("could not check the lake")?;
     let status = store.status();
     store.close().await?;

@@ -88,7 +88,7 @@ mod tests {
         ];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         let text = draw(&batch.schema(), &[batch], Some(8)).unwrap();
-        let expected = " level    │ n\n──────────┼─────\n error    │  12\n NULL     │   3\n a⏎b·[0m  │ 400\n";
+        let expected = " level   │ n\n─────────┼─────\n error   │  12\n NULL    │   3\n a⏎b·[0m │ 400\n";
         assert_eq!(text, expected);
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::body;
 use crate::accept::{Accepted, Incoming, accept};
-use crate::answer::Result;
+use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
 use crate::state::State;
 
@@ -41,6 +41,10 @@ pub(super) async fn ingest(Extract(state): Extract<State>, headers: HeaderMap, b
     let (body, share) = body::read_events(&state, &headers, body).await?;
     let incoming = Incoming { protocol: Protocol::Ndjson, project_id, encoding, body, share };
     let Accepted { accepted, duplicates, rejected } = accept(&state, incoming, tephra_ingest::ndjson::lines).await?;
+    if let (0, true, Some(first)) = (accepted, duplicates.is_empty(), rejected.first()) {
+        let message = format!("none of {} lines could be stored; {}", rejected.len(), first.reason);
+        return Err(Answer::new(Kind::Invalid, message));
+    }
     let rejected = rejected.into_iter().map(|one| RejectedLine { index: one.index, reason: one.reason }).collect();
     Ok(Json(Ingested { accepted, duplicates, rejected }))
 }

@@ -11,7 +11,7 @@ use super::table::{Setting, TABLE};
 const DEFAULT_FILE: &str = "tephra.toml";
 
 /// Variables that are no settings: for the clients, the tests, and where the file is.
-const OTHER_VARIABLES: [&str; 8] = [
+const OTHER_VARIABLES: [&str; 12] = [
     "TEPHRA_CONFIG",
     "TEPHRA_URL",
     "TEPHRA_GRPC",
@@ -20,6 +20,10 @@ const OTHER_VARIABLES: [&str; 8] = [
     "TEPHRA_DSN",
     "TEPHRA_EMAIL",
     "TEPHRA_PASSWORD",
+    "TEPHRA_CACHE",
+    "TEPHRA_CORPUS",
+    "TEPHRA_PROFILE",
+    "TEPHRA_PYTHON",
 ];
 const TEST_PREFIXES: [&str; 4] = ["TEPHRA_TEST_", "TEPHRA_BENCH_", "TEPHRA_FAILPOINTS", "TEPHRA_PLANT"];
 

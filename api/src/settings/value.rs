@@ -68,13 +68,14 @@ impl Unit {
 
     fn show(self, number: u64) -> String {
         let shorten = |base: u64, table: &[(&str, u64)]| {
-            let best = table.iter().filter(|(_, factor)| base % factor == 0).max_by_key(|(_, factor)| *factor);
+            let best =
+                table.iter().filter(|(_, factor)| base.is_multiple_of(*factor)).max_by_key(|(_, factor)| *factor);
             best.map_or_else(|| base.to_string(), |(name, factor)| format!("\"{}{name}\"", base / factor))
         };
         match self {
             Self::Plain => number.to_string(),
             _ if number == 0 => "0".to_owned(),
-            Self::Bytes if number % 1024 == 0 => shorten(number, &SIZES[..4]),
+            Self::Bytes if number.is_multiple_of(1024) => shorten(number, &SIZES[..4]),
             Self::Bytes => number.to_string(),
             Self::Time(ms) => number.checked_mul(ms).map_or_else(|| number.to_string(), |base| shorten(base, &TIMES)),
         }

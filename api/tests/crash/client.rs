@@ -81,9 +81,9 @@ impl Client {
     /// Runs a statement and hands each row over as it arrives.
     pub(crate) async fn sql(&self, sql: &str, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
         let request = self.http.post(format!("{}/api/v1/sql", self.url)).bearer_auth(&self.token);
-        let request = request.header("accept", "application/x-ndjson");
+        let request = request.header("accept", "application/x-ndjson").header("content-type", "application/json");
         let body = serde_json::json!({ "sql": sql, "rows_max": 10_000_000, "time_ms_max": 100_000 });
-        let answer = request.json(&body).send().await?;
+        let answer = request.body(body.to_string()).send().await?;
         if !answer.status().is_success() {
             bail!("{}: {}", answer.status(), answer.text().await.unwrap_or_default());
         }

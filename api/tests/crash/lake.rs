@@ -9,18 +9,18 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use bytes::Bytes;
 use deltalake_core::DeltaTableBuilder;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use reqwest::Url;
 
 use crate::events::Content;
 use crate::ledger::Stored;
 
 /// Reads every row of the table at `table` into `stored`.
 pub(crate) async fn read_all(table: &Path, stored: &mut Stored) -> Result<()> {
-    let url = url::Url::from_directory_path(table).map_err(|()| anyhow::anyhow!("not a path: {}", table.display()))?;
+    let url = Url::from_directory_path(table).map_err(|()| anyhow::anyhow!("not a path: {}", table.display()))?;
     let delta = DeltaTableBuilder::from_url(url)?.load().await.context("could not load the Delta table")?;
     let files: Vec<_> = delta.get_file_uris()?.collect();
     for uri in files {
-        let path =
-            url::Url::parse(&uri).ok().and_then(|url| url.to_file_path().ok()).unwrap_or_else(|| uri.clone().into());
+        let path = Url::parse(&uri).ok().and_then(|url| url.to_file_path().ok()).unwrap_or_else(|| uri.clone().into());
         let bytes = std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         parquet(bytes.into(), stored).with_context(|| format!("could not read {uri}"))?;
     }

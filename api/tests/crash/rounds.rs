@@ -41,6 +41,8 @@ pub(crate) const POINTS: [&str; 19] = [
 
 /// How long a point may take to be reached under load.
 const REACH_MS_MAX: u64 = 15_000;
+/// How long the load runs past an error: a roll that failed is tried again within it.
+const ERROR_MS: u64 = 2_500;
 const SWEEP: &str = "vacuum.before_delete";
 const SWEEP_MS_MAX: u64 = 90_000;
 /// How long the load runs before a random kill.
@@ -217,6 +219,7 @@ async fn point_life(life: &Life, points: &[&str], random: &mut Random, report: &
                 life.ledger.lock().violation(format!("found with the point `{point}={action}`"));
                 return Ok(());
             }
+            println!("  passed           {point}={action}");
         }
     }
     life.end(report).await
@@ -235,7 +238,7 @@ async fn pass(life: &Life, point: &str, action: &str, random: &mut Random, repor
         Started::Ready(client) => {
             let load = life.load(&client, random);
             let reach = if point == SWEEP { SWEEP_MS_MAX } else { REACH_MS_MAX };
-            let wait = Duration::from_millis(if aborts { reach } else { LOAD_MS_MAX });
+            let wait = Duration::from_millis(if aborts { reach } else { ERROR_MS });
             let reached = exits_within(&mut server, wait).await?;
             server.kill()?;
             load.finish().await;

@@ -21,8 +21,9 @@ pub(crate) fn shutdown_file_system(path: &Path) -> io::Result<()> {
     const SHUTDOWN: libc::c_ulong = 0x8004_587d; // FS_IOC_SHUTDOWN, _IOR('X', 125, u32)
     const NO_LOG_FLUSH: u32 = 2;
     let dir = File::open(path)?;
+    let how = NO_LOG_FLUSH;
     // SAFETY: the call reads one u32, which lives until it returns.
-    match unsafe { libc::ioctl(dir.as_raw_fd(), SHUTDOWN, &raw const NO_LOG_FLUSH) } {
+    match unsafe { libc::ioctl(dir.as_raw_fd(), SHUTDOWN, &raw const how) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -79,11 +79,11 @@ async fn health_and_metrics_are_served() {
         "tephra_ingest_requests_total",
         "tephra_append_queue_bytes",
         "tephra_append_group",
-        "fsync",
+        "tephra_append_sync_seconds",
         "tephra_hot_bytes",
         "tephra_roll_lag_seconds",
         "tephra_cold_files",
-        "tephra_sql_request_seconds",
+        "tephra_query_seconds",
     ] {
         assert!(metrics.contains(name), "no `{name}` in:\n{metrics}");
     }

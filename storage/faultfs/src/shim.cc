@@ -1,10 +1,13 @@
 // Hands RocksDB's own FaultInjectionTestFS to the `rocksdb` crate, which takes a foreign Env through `Env::from_raw`.
 //
 // Around it lies a thin file system of ours that fails the n-th sync of a write-ahead log and leaves the bytes
-// unsynced: FaultInjectionTestFS can only fail everything at once.
+// unsynced, where FaultInjectionTestFS can only fail everything at once; and that remembers the unsynced bytes of each
+// log, so that a cut can leave a part of them: FaultInjectionTestFS shortens its buffers and then forgets them.
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "rocksdb/env.h"
@@ -26,6 +29,17 @@ struct SyncFault {
   std::atomic<int64_t> countdown{0};  // 0: no fault; n: the n-th sync from now fails
   std::atomic<uint64_t> syncs{0};
   std::atomic<uint64_t> failed{0};
+  std::mutex mutex;
+  std::map<std::string, std::string> unsynced;  // by file, what was appended since its last sync
+
+  void Appended(const std::string& name, const Slice& data) {
+    std::lock_guard<std::mutex> lock(mutex);
+    unsynced[name].append(data.data(), data.size());
+  }
+  void Synced(const std::string& name) {
+    std::lock_guard<std::mutex> lock(mutex);
+    unsynced.erase(name);
+  }
 
   bool Fails() {
     syncs++;
@@ -40,19 +54,36 @@ struct SyncFault {
 
 class SyncFaultFile : public FSWritableFileOwnerWrapper {
  public:
-  SyncFaultFile(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<SyncFault> fault)
-      : FSWritableFileOwnerWrapper(std::move(file)), fault_(std::move(fault)) {}
+  SyncFaultFile(std::unique_ptr<FSWritableFile>&& file, std::string name, std::shared_ptr<SyncFault> fault)
+      : FSWritableFileOwnerWrapper(std::move(file)), name_(std::move(name)), fault_(std::move(fault)) {}
 
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
+    IOStatus status = FSWritableFileOwnerWrapper::Append(data, options, dbg);
+    if (status.ok()) fault_->Appended(name_, data);
+    return status;
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
+                  IODebugContext* dbg) override {
+    IOStatus status = FSWritableFileOwnerWrapper::Append(data, options, info, dbg);
+    if (status.ok()) fault_->Appended(name_, data);
+    return status;
+  }
   IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
     if (fault_->Fails()) return IOStatus::IOError("injected: EIO on sync");
-    return FSWritableFileOwnerWrapper::Sync(options, dbg);
+    return Synced(FSWritableFileOwnerWrapper::Sync(options, dbg));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
     if (fault_->Fails()) return IOStatus::IOError("injected: EIO on sync");
-    return FSWritableFileOwnerWrapper::Fsync(options, dbg);
+    return Synced(FSWritableFileOwnerWrapper::Fsync(options, dbg));
   }
 
  private:
+  IOStatus Synced(IOStatus status) {
+    if (status.ok()) fault_->Synced(name_);
+    return status;
+  }
+
+  const std::string name_;
   std::shared_ptr<SyncFault> fault_;
 };
 
@@ -79,7 +110,7 @@ class SyncFaultFs : public FileSystemWrapper {
   IOStatus Wrapped(const std::string& name, IOStatus status, std::unique_ptr<FSWritableFile>* result) {
     const std::string suffix = ".log";
     bool is_wal = name.size() > suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
-    if (status.ok() && is_wal) result->reset(new SyncFaultFile(std::move(*result), fault_));
+    if (status.ok() && is_wal) result->reset(new SyncFaultFile(std::move(*result), name, fault_));
     return status;
   }
 
@@ -125,13 +156,27 @@ void tephra_faultfs_set(TephraFaultFs* handle, int state) {
   }
 }
 
-// Drops what was not synced: all of it (`torn` 0) or a random part of it, then the files whose name was not synced.
+// Drops what was not synced, then the files whose name was not; with `torn`, a random part of each log's end comes back.
 int tephra_faultfs_lose(TephraFaultFs* handle, int torn, uint32_t seed) {
-  Random random(seed);
-  IOStatus dropped = torn ? handle->fs->DropRandomUnsyncedFileData(&random) : handle->fs->DropUnsyncedFileData();
-  IOStatus deleted = handle->fs->DeleteFilesCreatedAfterLastDirSync(IOOptions(), nullptr);
+  IOStatus status = handle->fs->DropUnsyncedFileData();
+  // Deleting is refused while there is no power.
+  handle->fs->SetFilesystemActive(true);
+  if (status.ok()) status = handle->fs->DeleteFilesCreatedAfterLastDirSync(IOOptions(), nullptr);
   handle->fs->ResetState();
-  return dropped.ok() && deleted.ok() ? 0 : 1;
+  Random random(seed);
+  std::lock_guard<std::mutex> lock(handle->sync->mutex);
+  for (auto& [name, bytes] : handle->sync->unsynced) {
+    auto base = FileSystem::Default();
+    if (!torn || bytes.empty() || !base->FileExists(name, IOOptions(), nullptr).ok()) continue;
+    std::unique_ptr<FSWritableFile> file;
+    IOStatus opened = base->ReopenWritableFile(name, FileOptions(), &file, nullptr);
+    Slice part(bytes.data(), random.Uniform(static_cast<int>(bytes.size()) + 1));
+    if (opened.ok()) opened = file->Append(part, IOOptions(), nullptr);
+    if (opened.ok()) opened = file->Close(IOOptions(), nullptr);
+    if (!opened.ok()) status = opened;
+  }
+  handle->sync->unsynced.clear();
+  return status.ok() ? 0 : 1;
 }
 
 void tephra_faultfs_fail_sync(TephraFaultFs* handle, int64_t nth) { handle->sync->countdown = nth; }

@@ -181,3 +181,51 @@ fn time(us: i64) -> Option<String> {
 fn parse_time(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(timestamps: (i64, i64)) -> NewFile {
+        NewFile {
+            bytes: b"0123456789".as_slice().into(),
+            rows: 3,
+            timestamps,
+            received: (1_795_176_000_000_001, 1_795_176_000_000_002),
+            projects: vec![ProjectId(1), ProjectId(9)],
+            digests: Digests::of(b"0123456789", &[4, 10]),
+        }
+    }
+
+    fn add(timestamps: (i64, i64)) -> Add {
+        write_add("retention_days=90/day=2026-11-20/a.parquet", "2026-11-20", 90, true, &file(timestamps), 5)
+    }
+
+    #[test]
+    fn an_added_file_is_read_back_as_it_was_written() {
+        let timestamps = (-1, 1_795_176_000_123_456);
+        let read = read_add(&add(timestamps)).unwrap();
+        assert_eq!((read.size_bytes, read.rows, read.late, read.retention_days), (10, 3, true, 90));
+        assert_eq!((read.timestamps, read.received), (timestamps, file(timestamps).received));
+        assert_eq!((read.projects, read.digests), (file(timestamps).projects, file(timestamps).digests));
+    }
+
+    #[test]
+    fn a_time_that_has_no_text_widens_the_range() {
+        let read = read_add(&add((i64::MIN, 5))).unwrap();
+        assert_eq!(read.timestamps, (i64::MIN, i64::MAX));
+    }
+
+    #[test]
+    fn commits_advance_the_catalog_and_the_newest_file_comes_first() {
+        let mut catalog = Catalog::default();
+        let mut newer = add((7, 8));
+        newer.path = "newer".into();
+        catalog.apply(1, &[Action::Add(add((1, 2))), Action::Add(newer)]).unwrap();
+        let paths = |catalog: &Catalog| catalog.freeze().files.iter().map(|f| f.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(&catalog), ["newer", add((1, 2)).path.as_str()]);
+        let remove = deltalake_core::kernel::Remove { path: "newer".into(), ..Default::default() };
+        assert_eq!(catalog.apply(2, &[Action::Remove(remove)]).unwrap(), ["newer"]);
+        assert_eq!((catalog.version, paths(&catalog).len()), (2, 1));
+    }
+}

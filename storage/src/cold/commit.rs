@@ -125,3 +125,32 @@ pub(crate) async fn commit(
     }
     Err(unknown(&last_error.unwrap_or_else(|| format!("{ATTEMPTS} attempts lost against other writers"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(watermark: u64) -> Bytes {
+        encode(Vec::new(), "tephra/node-1", watermark).unwrap()
+    }
+
+    #[test]
+    fn a_commit_decodes_to_its_actions_and_no_two_are_alike() {
+        let bytes = commit(42);
+        let actions = decode(3, &bytes).unwrap();
+        assert!(actions.iter().any(|a| matches!(a, Action::Txn(txn) if txn.app_id == "tephra/node-1" && txn.version == 42)));
+        assert_ne!(commit(42), bytes, "the same actions by another attempt are another commit");
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_actions_is_named() {
+        let bytes = commit(42);
+        let start = bytes.windows(6).position(|w| w == b"{\"txn\"").unwrap();
+        for at in start..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 1;
+            let error = decode(3, &damaged.into()).unwrap_err().to_string();
+            assert!(error.contains("commit 3"), "{error}");
+        }
+    }
+}

@@ -71,7 +71,7 @@ static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
     for name in ["event_id", "trace_id", "user_id"] {
         properties = properties
             .set_column_bloom_filter_enabled(column(name), true)
-            .set_column_bloom_filter_fpp(column(name), 0.01)
+            .set_column_bloom_filter_fpp(column(name), 0.03)
             .set_column_bloom_filter_max_ndv(column(name), ROW_GROUP_ROWS as u64);
     }
     properties.build()

@@ -89,3 +89,58 @@ fn checksum(value: &[u8]) -> u64 {
     hash.update(&value[HEADER_BYTES..]);
     hash.digest()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::event::{Event, Level, ProjectId};
+    use crate::hot::columns::Columns;
+
+    fn batch(rows: u8) -> RecordBatch {
+        let mut columns = Columns::new(rows.into());
+        for row in 0..rows {
+            let event = Event {
+                timestamp: i64::from(row) - 3,
+                level: Level::Error,
+                message: (row % 2 == 0).then(|| format!("message {row}").into()),
+                stack: Some("at a\nat b".into()),
+                tags: vec![("name".into(), format!("value {row}").into())],
+                trace_id: Some([row; 16]),
+                ..Event::default()
+            };
+            columns.push(ProjectId(7), &[row; 16], &event).unwrap();
+        }
+        columns.finish().unwrap()
+    }
+
+    #[test]
+    fn a_batch_decodes_to_what_was_encoded() {
+        for rows in [1, 2, 100] {
+            let batch = batch(rows);
+            assert_eq!(decode(&encode(&batch).unwrap()).unwrap(), batch, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_found() {
+        let value = encode(&batch(20)).unwrap();
+        for at in 0..value.len() {
+            let mut damaged = value.clone();
+            damaged[at] ^= 1 << (at % 8);
+            // Bytes 12 to 16 are covered by the checksum as well, though nothing reads them.
+            assert!(decode(&damaged).is_err(), "a flip in byte {at} was not found");
+        }
+        assert!(decode(&value[..value.len() - 1]).is_err());
+        assert!(decode(b"").is_err());
+    }
+
+    #[test]
+    fn a_later_version_is_refused_by_name() {
+        let mut value = encode(&batch(1)).unwrap();
+        value[5] = 2;
+        let error = decode(&value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("version 2"), "{error}");
+    }
+}

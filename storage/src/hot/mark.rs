@@ -72,3 +72,27 @@ fn read_slot(file: &File, slot: u64) -> Option<u64> {
     let valid = bytes[..8] == *MAGIC && checksum == xxh3_64(&bytes[..16]);
     valid.then(|| u64::from_be_bytes(bytes[8..16].try_into().unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greater_valid_slot_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("MARK");
+        let mut mark = Mark::open(&path).unwrap();
+        assert_eq!(mark.read(), 0);
+        for number in [1, 5, 9] {
+            mark.write(number).unwrap();
+            assert_eq!(Mark::open(&path).unwrap().read(), number);
+        }
+        mark.write(3).unwrap();
+        assert_eq!(Mark::open(&path).unwrap().read(), 9, "the mark never goes back");
+
+        // 9 went to the first slot (1 and 9 there, 5 in the second): torn, the one before it counts.
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"torn", 8).unwrap();
+        assert_eq!(Mark::open(&path).unwrap().read(), 5);
+    }
+}

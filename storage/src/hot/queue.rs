@@ -106,3 +106,41 @@ impl Queue {
         self.filled.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn request(bytes: usize) -> Append {
+        Append { project_id: ProjectId(1), events: Vec::new(), request_hash: None, bytes }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_busy_and_what_was_taken_makes_room() {
+        let queue = Queue::new(100);
+        let _first = queue.push(request(60)).unwrap();
+        let _second = queue.push(request(40)).unwrap();
+        assert_eq!(queue.push(request(1)).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(queue.take(50, Duration::ZERO).unwrap().len(), 1);
+        let _third = queue.push(request(60)).unwrap();
+        assert_eq!(queue.take(1000, Duration::ZERO).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn one_request_larger_than_the_bound_is_taken_alone() {
+        let queue = Queue::new(100);
+        let _alone = queue.push(request(1000)).unwrap();
+        assert_eq!(queue.push(request(1)).unwrap_err().kind(), ErrorKind::Busy);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_waits_and_takes_no_more() {
+        let queue = Queue::new(100);
+        let _waiting = queue.push(request(1)).unwrap();
+        queue.close();
+        assert_eq!(queue.push(request(1)).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(queue.take(10, Duration::ZERO).unwrap().len(), 1);
+        assert!(queue.take(10, Duration::ZERO).is_none());
+    }
+}

@@ -83,3 +83,29 @@ impl Inner {
         row as i32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_share_one_copy_of_each_stack() {
+        let table = StackTable::default();
+        let batch = |stacks: &[Option<&str>]| stacks.iter().copied().collect::<DictionaryArray<Int32Type>>();
+        let first = table.intern(&batch(&[Some("a"), None, Some("b"), Some("a")])).unwrap();
+        let second = table.intern(&batch(&[Some("b"), Some("c")])).unwrap();
+        assert_eq!(table.bytes(), 3);
+        let text = |column: ArrayRef| {
+            let strings = arrow::compute::cast(&column, &arrow::datatypes::DataType::Utf8).unwrap();
+            strings.as_string::<i32>().iter().map(|s| s.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let some = |s: &str| Some(s.to_owned());
+        let (first, second) = (table.column(&first).unwrap(), table.column(&second).unwrap());
+        assert!(Arc::ptr_eq(
+            first.as_dictionary::<Int32Type>().values(),
+            second.as_dictionary::<Int32Type>().values()
+        ));
+        assert_eq!(text(first), [some("a"), None, some("b"), some("a")]);
+        assert_eq!(text(second), [some("b"), some("c")]);
+    }
+}

@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     After,
     /// It is done, late.
     Slow,
-    /// A read ends early without an error; a write or a deletion is not done.
+    /// The body of a read ends early without an error; a write or a deletion is not done.
     Truncated,
 }
 
@@ -123,11 +123,9 @@ impl ObjectStore for FaultStore {
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let fault = self.begin().await?;
-        let mut parts = answer(fault, self.inner.get_ranges(location, ranges).await)?;
-        if fault == Some(Fault::Truncated) {
-            parts.iter_mut().for_each(|part| *part = part.slice(..part.len() / 2));
-        }
-        Ok(parts)
+        // Ranges have known lengths, so clients notice by themselves when one ends early.
+        let fault = if fault == Some(Fault::Truncated) { Some(Fault::After) } else { fault };
+        answer(fault, self.inner.get_ranges(location, ranges).await)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

@@ -61,7 +61,13 @@ async fn cycle(fault: Fault, at: u64) -> u64 {
 
     let operations = objects.operations();
     for _ in 0..TRIES {
-        let Ok(store) = open().await else { continue };
+        let store = match open().await {
+            Ok(store) => store,
+            Err(error) => {
+                eprintln!("{name}: restart: {error}");
+                continue;
+            }
+        };
         let shown = read(&store.snapshot()).await.unwrap_or_else(|error| panic!("{name}: after the restart: {error}"));
         assert!(shown.into_iter().eq(0..STEPS * STEP_EVENTS), "{name}: rows are missing after the restart");
         close(store, dir.path()).await;
@@ -73,7 +79,9 @@ async fn cycle(fault: Fault, at: u64) -> u64 {
 async fn every_operation(fault: Fault) {
     let operations = cycle(fault, 0).await;
     assert!(operations > 30, "a full cycle has only {operations} operations");
-    for at in 1..=operations {
+    // `TEPHRA_TEST_OPERATION` picks one.
+    let only = std::env::var("TEPHRA_TEST_OPERATION").ok().and_then(|text| text.parse::<u64>().ok());
+    for at in only.map_or(1..=operations, |at| at..=at) {
         cycle(fault, at).await;
     }
     eprintln!("{operations} operations, each failed once by {fault:?}");
