@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn a_roll_is_due_by_size_or_by_age() {
         let settings = RollSettings { bytes_max: 100, age_ms_max: 1 };
-        let status = |hot_bytes, oldest| StoreStatus { hot_bytes, oldest_hot_received_at: oldest, ..Default::default() };
+        let status =
+            |hot_bytes, oldest| StoreStatus { hot_bytes, oldest_hot_received_at: oldest, ..Default::default() };
         for (hot_bytes, oldest, expected) in [
             (0, None, None),
             (99, Some(9_001), None),

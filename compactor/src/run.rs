@@ -51,7 +51,8 @@ pub async fn roll(store: &Store, bytes_max: usize) -> Result<Option<Rolled>> {
         Some(version) => rolled.version = version,
         None => {
             tracing::warn!(through = rolled.through, "an earlier roll of unknown outcome had committed these events");
-            rolled = Rolled { through: rolled.through, version: store.status().cold_version, ..Rolled::default() };
+            let status = store.status();
+            rolled = Rolled { through: status.watermark, version: status.cold_version, ..Rolled::default() };
         }
     }
     drop_rolled(store).await;
@@ -60,7 +61,15 @@ pub async fn roll(store: &Store, bytes_max: usize) -> Result<Option<Rolled>> {
     metrics::counter!("tephra_roll_events_total").increment(rolled.rows);
     metrics::counter!("tephra_roll_bytes_total").increment(rolled.bytes);
     let Rolled { rows, files, bytes, version, through } = rolled;
-    tracing::info!(rows, files, bytes, version, through, took_ms = took.as_millis() as u64, "rolled hot events into the lake");
+    tracing::info!(
+        rows,
+        files,
+        bytes,
+        version,
+        through,
+        took_ms = took.as_millis() as u64,
+        "rolled hot events into the lake"
+    );
     Ok(Some(rolled))
 }
 

@@ -52,8 +52,13 @@ impl Sorted {
             for row in 0..batch.num_rows() {
                 let late = times[row] < received[row].saturating_sub(LATE_US);
                 let group = groups.value(row).try_into().unwrap_or_default();
-                let key =
-                    Key { project: projects[row], group, time: Reverse(times[row]), batch: number as u32, row: row as u32 };
+                let key = Key {
+                    project: projects[row],
+                    group,
+                    time: Reverse(times[row]),
+                    batch: number as u32,
+                    row: row as u32,
+                };
                 partitions.entry((received[row].div_euclid(DAY_US), late)).or_default().push(key);
             }
         }
@@ -71,9 +76,9 @@ impl Sorted {
                 dictionaries.push(None);
             }
         }
-        let partitions = partitions.into_iter().map(|((day, late), keys)| {
-            (Partition { retention_days, day: day_name(day), late }, keys)
-        });
+        let partitions = partitions
+            .into_iter()
+            .map(|((day, late), keys)| (Partition { retention_days, day: day_name(day), late }, keys));
         Ok(Self { columns, dictionaries, partitions: partitions.collect() })
     }
 

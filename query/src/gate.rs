@@ -29,7 +29,8 @@ pub(crate) fn parse(sql: &str, bytes_max: usize, tables: &[&str]) -> Result<Stat
     }
     let links = links(sql);
     if links > LINKS_MAX {
-        let message = format!("a statement of {links} operators, set operations and joins; at most {LINKS_MAX} are allowed");
+        let message =
+            format!("a statement of {links} operators, set operations and joins; at most {LINKS_MAX} are allowed");
         return Err(Error::invalid(message).with_hint("a list of values can be written `column IN (…)`"));
     }
     let mut statements = DFParserBuilder::new(sql)
@@ -178,7 +179,7 @@ mod tests {
     fn a_refusal_names_the_verb_and_a_mistake_its_place() {
         let refused = parse("drop table events", 1 << 16, &[]).unwrap_err();
         assert_eq!(refused.message, "`DROP` is not allowed");
-        let wrong = parse("SELECT a\nFROM WHERE", 1 << 16, &[]).unwrap_err();
+        let wrong = parse("SELECT a\nFROM events WHERE )", 1 << 16, &[]).unwrap_err();
         assert_eq!(wrong.position.map(|at| at.0), Some(2), "{wrong}");
     }
 }

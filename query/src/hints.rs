@@ -63,7 +63,8 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_ascii_lowercase()), *candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len().max(name.len()) / 3).max(1))
-        .min()
+        // Of two as near, a letter forgotten is likelier than a letter too many.
+        .min_by_key(|(distance, candidate)| (*distance, candidate.len() < name.len(), *candidate))
         .map(|(_, candidate)| candidate)
 }
 

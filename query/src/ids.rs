@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BufferBuilder, ByteView, StringViewArray};
-use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
@@ -93,8 +93,7 @@ pub(crate) fn hex_text(ids: &ArrayRef) -> Result<ArrayRef> {
         text.append_slice(written);
         views.push(ByteView::new(length as u32, &digits[..4]).with_offset(at as u32).as_u128());
     }
-    let array =
-        StringViewArray::try_new(ScalarBuffer::from(views), vec![Buffer::from(text.finish())], ids.nulls().cloned())?;
+    let array = StringViewArray::try_new(ScalarBuffer::from(views), vec![text.finish()], ids.nulls().cloned())?;
     Ok(Arc::new(array))
 }
 

@@ -113,7 +113,6 @@ impl<P: Part> PruningStatistics for Parts<'_, P> {
         Some(Arc::new(self.0.iter().map(|part| Some(part.row_count())).collect::<UInt64Array>()))
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the signature is DataFusion's")]
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         if column.name() != "project_id" {
             return None;

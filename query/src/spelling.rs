@@ -38,8 +38,8 @@ fn respell(expr: Expr) -> Result<Transformed<Expr>> {
     match expr {
         Expr::BinaryExpr(mut comparison) => {
             let changed = match (comparison.left.as_mut(), comparison.right.as_mut()) {
-                (Expr::Column(column), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(column)) => {
-                    id_bytes(&column.name).is_some_and(|bytes| respell_value(value, bytes))
+                (Expr::Column(column), other) | (other, Expr::Column(column)) => {
+                    id_bytes(&column.name).is_some_and(|bytes| respell_literal(other, bytes))
                 }
                 _ => false,
             };
@@ -51,9 +51,7 @@ fn respell(expr: Expr) -> Result<Transformed<Expr>> {
                 && let Some(bytes) = id_bytes(&column.name)
             {
                 for item in &mut list.list {
-                    if let Expr::Literal(value, _) = item {
-                        changed |= respell_value(value, bytes);
-                    }
+                    changed |= respell_literal(item, bytes);
                 }
             }
             Ok(Transformed::new_transformed(Expr::InList(list), changed))
@@ -67,6 +65,15 @@ fn id_bytes(name: &str) -> Option<usize> {
         ColumnKind::Id(bytes) => Some(bytes as usize),
         _ => None,
     })
+}
+
+/// A literal, also one that was cast to the column's type.
+fn respell_literal(expr: &mut Expr, bytes: usize) -> bool {
+    match expr {
+        Expr::Literal(value, _) => respell_value(value, bytes),
+        Expr::Cast(cast) => respell_literal(&mut cast.expr, bytes),
+        _ => false,
+    }
 }
 
 fn respell_value(value: &mut ScalarValue, bytes: usize) -> bool {

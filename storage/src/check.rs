@@ -43,7 +43,8 @@ pub(crate) async fn files(store: &dyn ObjectStore, version: &ColdVersion) -> Res
     let failed = |error| Error::caused(ErrorKind::Busy, "could not list the lake", error);
     let listed: Vec<_> = store.list(None).try_collect().await.map_err(failed)?;
     let live = |path: &str| version.files.iter().any(|file| file.path == path);
-    let data = listed.iter().map(|object| object.location.to_string()).filter(|path| path.starts_with("retention_days="));
+    let data =
+        listed.iter().map(|object| object.location.to_string()).filter(|path| path.starts_with("retention_days="));
     report.unnamed = data.filter(|path| !live(path)).collect();
     Ok(report)
 }

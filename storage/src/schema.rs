@@ -133,7 +133,9 @@ fn table_type(kind: ColumnKind) -> DataType {
 
 fn hot_type(kind: ColumnKind) -> DataType {
     match kind {
-        ColumnKind::Word | ColumnKind::Stack => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        ColumnKind::Word | ColumnKind::Stack => {
+            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+        }
         other => cold_type(other),
     }
 }
@@ -152,6 +154,7 @@ fn cold_type(kind: ColumnKind) -> DataType {
 
 /// `Map<Utf8, Utf8>`, its entries sorted by name.
 pub fn tags_type() -> DataType {
-    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
+    let entries =
+        Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
 }

@@ -33,7 +33,7 @@ pub enum Durability {
     /// After its group is fsynced.
     #[default]
     Fsync,
-    /// After it is handed to the operating system: a power cut loses what was written in the last seconds.
+    /// After it is handed to the operating system: a power cut loses about the last second.
     Relaxed,
 }
 
@@ -134,6 +134,9 @@ pub struct S3Settings {
 
 impl std::fmt::Debug for S3Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("S3Settings").field("endpoint", &self.endpoint).field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("S3Settings")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
     }
 }

@@ -28,12 +28,15 @@ use crate::hot::mark::Mark;
 use crate::hot::queue::{Append, Appended, Queue};
 use crate::hot::recovery;
 use crate::hot::segment::HotSegment;
-use crate::settings::StorageSettings;
+use crate::settings::{Durability, StorageSettings};
 use crate::snapshot::Snapshot;
 use crate::tiers::Tiers;
 
 /// How often the high-water mark follows the acknowledgements.
 const MARK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the log is synced where appends do not wait for it.
+const RELAXED_SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// One node's store. Clones share it.
 #[derive(Clone)]
@@ -121,8 +124,9 @@ impl Store {
             let (settings, tiers) = (settings.clone(), tiers.clone());
             move || open_hot(&settings, &tiers, watermark)
         });
-        let (db, mark, recovered) =
-            opened.await.map_err(|error| Error::caused(ErrorKind::Internal, "could not open the hot tier", error))??;
+        let (db, mark, recovered) = opened
+            .await
+            .map_err(|error| Error::caused(ErrorKind::Internal, "could not open the hot tier", error))??;
 
         let hot = &settings.hot;
         let queue = Arc::new(Queue::new(hot.append_queue_bytes_max));
@@ -145,8 +149,9 @@ impl Store {
         let threads = vec![
             spawn("appender", move || appender.run())?,
             spawn("mark", {
-                let (health, stop) = (health.clone(), stop.clone());
-                move || keep_mark(mark, &health, &stop)
+                let (health, stop, db) = (health.clone(), stop.clone(), db.clone());
+                let relaxed = hot.durability == Durability::Relaxed;
+                move || keep_mark(mark, &health, &stop, relaxed.then_some(&db))
             })?,
         ];
         let disk = Disk::new(&settings.data_dir, hot.disk_reserve_bytes);
@@ -278,13 +283,13 @@ impl Store {
 impl Inner {
     fn close(&self) -> Result<()> {
         self.queue.close();
-        *self.stop.0.lock() = true;
-        self.stop.1.notify_all();
         // The appender ends first, so that the mark's last word covers it.
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 return Err(Error::internal("a thread of the store panicked"));
             }
+            *self.stop.0.lock() = true;
+            self.stop.1.notify_all();
         }
         self.db.sync()
     }
@@ -317,6 +322,10 @@ impl RollRange<'_> {
         self.segments.last().map_or(0, |segment| segment.sequences().1)
     }
 
+    fn first(&self) -> u64 {
+        self.segments.first().map_or(0, |segment| segment.sequences().0)
+    }
+
     /// Writes a file to the lake; nobody sees it before the commit.
     pub async fn place(&self, partition: Partition, file: NewFile) -> Result<PlacedFile> {
         self.store.0.lake.place(partition, self.through(), file).await
@@ -333,10 +342,10 @@ impl RollRange<'_> {
         if failpoint::planted("delete_before_commit") {
             store.0.db.drop_through(self.through())?;
         }
-        let (outcome, cold) = store.0.lake.commit(files, self.through(), store.0.clock.now_us()).await?;
-        self.keep_end = false;
+        let (outcome, cold) = store.0.lake.commit(files, self.first(), self.through(), store.0.clock.now_us()).await?;
         failpoint::hit("roll.after_commit")?;
         store.advance(cold);
+        self.keep_end = false;
         Ok(match outcome {
             Outcome::Committed(version) => Some(version),
             Outcome::Lost(_) => None,
@@ -354,25 +363,36 @@ impl Drop for RollRange<'_> {
 
 fn open_hot(settings: &StorageSettings, tiers: &Tiers, watermark: u64) -> Result<(Arc<Db>, Mark, recovery::Recovered)> {
     let directory = settings.data_dir.join("hot");
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| Error::caused(ErrorKind::Internal, format!("could not make `{}`", directory.display()), error))?;
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        Error::caused(ErrorKind::Internal, format!("could not make `{}`", directory.display()), error)
+    })?;
     let mut mark = Mark::open(&directory.join("MARK"))?;
     let db = Arc::new(Db::open(&directory.join("rocksdb"), &settings.hot)?);
     let recovered = recovery::recover(&db, tiers, &mut mark, watermark, settings.hot.accept_data_loss)?;
-    tracing::info!(sequence = recovered.sequence, watermark, quarantined = recovered.quarantined, "recovered the hot tier");
+    tracing::info!(
+        sequence = recovered.sequence,
+        watermark,
+        quarantined = recovered.quarantined,
+        "recovered the hot tier"
+    );
     Ok((db, mark, recovered))
 }
 
-fn keep_mark(mut mark: Mark, health: &Health, stop: &(Mutex<bool>, parking_lot::Condvar)) {
+/// Moves the mark behind the acknowledgements. With relaxed durability these run ahead of the disk, so the log in
+/// `relaxed` is synced first, once a second: that is the window of what a power cut may lose.
+fn keep_mark(mut mark: Mark, health: &Health, stop: &(Mutex<bool>, parking_lot::Condvar), relaxed: Option<&Arc<Db>>) {
+    let every = if relaxed.is_some() { RELAXED_SYNC_EVERY } else { MARK_EVERY };
     let mut stopping = false;
     while !stopping {
         let mut flag = stop.0.lock();
         if !*flag {
-            stop.1.wait_for(&mut flag, MARK_EVERY);
+            stop.1.wait_for(&mut flag, every);
         }
         stopping = *flag;
         drop(flag);
-        if let Err(error) = mark.write(health.acknowledged.load(Ordering::Acquire)) {
+        let acknowledged = health.acknowledged.load(Ordering::Acquire);
+        let synced = relaxed.map_or(Ok(()), |db| db.sync());
+        if let Err(error) = synced.and_then(|()| mark.write(acknowledged)) {
             tracing::error!(%error, "could not write the high-water mark");
         }
     }

@@ -38,13 +38,8 @@ struct State {
 
 impl Tiers {
     pub(crate) fn new(cold: Arc<ColdVersion>, memory_bytes_max: usize) -> Self {
-        let state = State {
-            segments: Vec::new(),
-            cold,
-            stacks: Arc::default(),
-            roll_ends: Vec::new(),
-            retired: Vec::new(),
-        };
+        let state =
+            State { segments: Vec::new(), cold, stacks: Arc::default(), roll_ends: Vec::new(), retired: Vec::new() };
         Self { state: Mutex::new(state), memory_bytes_max }
     }
 

@@ -19,6 +19,7 @@ use crate::ledger::{Batch, Ledger, State};
 pub(crate) const CLIENTS: u64 = 6;
 const BATCH_EVENTS_MAX: u64 = 24;
 const BUSY_WAIT_MS: u64 = 20;
+const LOST_WAIT_MS: u64 = 200;
 
 /// Running clients.
 pub(crate) struct Load {
@@ -62,7 +63,7 @@ async fn send(client: Client, ledger: Arc<Mutex<Ledger>>, stop: Arc<AtomicBool>,
         };
         if lost {
             // The server failed or is gone: do not fill the ledger with what cannot arrive.
-            tokio::time::sleep(Duration::from_millis(BUSY_WAIT_MS)).await;
+            tokio::time::sleep(Duration::from_millis(LOST_WAIT_MS)).await;
         }
     }
 }

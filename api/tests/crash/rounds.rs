@@ -211,8 +211,13 @@ async fn point_life(life: &Life, points: &[&str], random: &mut Random, report: &
     for point in points {
         let later = format!("abort@{}", 2 + random.below(3));
         let error = format!("error@{}", 1 + random.below(3));
-        // The lake is swept once a minute only: one pass is enough.
-        let actions: &[&str] = if *point == SWEEP { &["abort@1"] } else { &["abort@1", &later, &error] };
+        let actions: &[&str] = match *point {
+            // The lake is swept once a minute only: one pass is enough.
+            SWEEP => &["abort@1"],
+            // A start passes these once.
+            "recovery.begin" | "recovery.end" => &["abort@1", "error@1"],
+            _ => &["abort@1", &later, &error],
+        };
         for action in actions {
             pass(life, point, action, random, report).await.with_context(|| format!("with `{point}={action}`"))?;
             if life.broken() {

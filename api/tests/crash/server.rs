@@ -57,7 +57,7 @@ impl Server {
             .env("TEPHRA_QUERY_ROWS_MAX", "100000000")
             .env("TEPHRA_QUERY_TIME_MS_MAX", "120000")
             .env("TEPHRA_OTLP_HTTP_ADDRESS", "")
-            .env("TEPHRA_ROLL_BYTES_MAX", "262144")
+            .env("TEPHRA_ROLL_BYTES_MAX", "4194304")
             .env("TEPHRA_ROLL_AGE_MS_MAX", if setup.never_roll { "3600000" } else { "300" })
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

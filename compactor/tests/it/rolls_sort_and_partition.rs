@@ -58,7 +58,8 @@ async fn late_events_and_other_days_have_files_of_their_own() {
     let rolled = roll(&fixture.store, ALL).await.unwrap().unwrap();
     assert_eq!((rolled.rows, rolled.files), (3, 3));
     let snapshot = fixture.store.snapshot();
-    let mut files: Vec<_> = snapshot.cold().files.iter().map(|file| (file.day.as_str(), file.late, file.rows)).collect();
+    let mut files: Vec<_> =
+        snapshot.cold().files.iter().map(|file| (file.day.as_str(), file.late, file.rows)).collect();
     files.sort_unstable();
     assert_eq!(files, [("2026-11-20", false, 1), ("2026-11-20", true, 1), ("2026-11-21", false, 1)]);
 }

@@ -115,7 +115,7 @@ fn at((array, scalar): &(ArrayRef, bool), row: usize) -> Option<usize> {
     (row < array.len() && !array.is_null(row)).then_some(row)
 }
 
-fn value_text<'a>(arg: &'a (ArrayRef, bool), row: usize) -> Option<&'a str> {
+fn value_text(arg: &(ArrayRef, bool), row: usize) -> Option<&str> {
     let row = at(arg, row)?;
     match arg.0.data_type() {
         DataType::Utf8 => Some(arg.0.as_string::<i32>().value(row)),

@@ -89,7 +89,8 @@ fn csv_quotes_what_needs_it() {
 #[test]
 fn arrow_comes_back_as_it_was() {
     let bytes = whole(Format::Arrow);
-    let batches: Vec<RecordBatch> = StreamReader::try_new(&bytes[..], None).unwrap().map(|batch| batch.unwrap()).collect();
+    let batches: Vec<RecordBatch> =
+        StreamReader::try_new(&bytes[..], None).unwrap().map(|batch| batch.unwrap()).collect();
     let back = arrow::compute::concat_batches(&sample().schema(), &batches).unwrap();
     // NaN equals nothing.
     let without_float = |batch: &RecordBatch| batch.project(&[0, 1, 3, 4]).unwrap();

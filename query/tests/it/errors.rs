@@ -11,7 +11,7 @@ async fn mistakes_are_placed_and_hinted_at() {
         ("SELECT servce FROM events", "no column `servce`", Some((1, 8)), Some("did you mean `service`?")),
         ("SELECT level\nFROM evnts", "no table `evnts`", Some((2, 6)), Some("did you mean `events`?")),
         ("SELECT 1 FROM zzzzzzzzz", "no table `zzzzzzzzz`", Some((1, 15)), Some("the tables are `events`, `files`")),
-        ("SELECT cout(*) FROM events", "invalid function 'cout'", Some((1, 8)), Some("did you mean `count`?")),
+        ("SELECT counts(*) FROM events", "invalid function 'counts'", Some((1, 8)), Some("did you mean `count`?")),
     ] {
         let error = lab.error(sql).await;
         assert_eq!(error.kind, ErrorKind::Invalid, "{sql}: {error:?}");

@@ -20,7 +20,7 @@ async fn ids_are_found_in_every_spelling() {
                 format!("CASE WHEN event_id = '{id}' THEN true ELSE false END"),
             ] {
                 let sql = format!("SELECT event_id FROM events WHERE {condition}");
-                assert_eq!(lab.rows(&[1, 2, 3], &sql).await, [found.clone()], "{placed:?}: {sql}");
+                assert_eq!(lab.rows(&[1, 2, 3], &sql).await, std::slice::from_ref(&found), "{placed:?}: {sql}");
             }
             let sql = format!("SELECT sum(CASE WHEN event_id = '{id}' THEN 1 ELSE 0 END) AS n FROM events");
             assert_eq!(lab.rows(&[1, 2, 3], &sql).await, ["{\"n\":1}"], "{placed:?}: {sql}");

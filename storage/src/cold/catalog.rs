@@ -148,7 +148,8 @@ pub(crate) fn write_add(path: &str, day: &str, retention_days: u16, late: bool, 
 
 fn read_add(add: &Add) -> Result<ColdFile> {
     let broken = |what: &str| Error::corrupt(format!("the commit of `{}` has no usable {what}", add.path));
-    let stats: Value = add.stats.as_deref().and_then(|text| serde_json::from_str(text).ok()).ok_or_else(|| broken("statistics"))?;
+    let stats: Value =
+        add.stats.as_deref().and_then(|text| serde_json::from_str(text).ok()).ok_or_else(|| broken("statistics"))?;
     let bounds = |name: &str| -> Option<(i64, i64)> {
         let bound = |side: &str| stats[side][name].as_str().and_then(parse_time);
         Some((bound("minValues")?, bound("maxValues")?))

@@ -40,8 +40,8 @@ pub(crate) fn encode(actions: Vec<Action>, app_id: &str, watermark: u64) -> Resu
     let bytes = data.get_bytes().map_err(|error| failed(&error))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;
     let (info, actions): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("{\"commitInfo\""));
-    let mut info: Map<String, Value> =
-        serde_json::from_str(info.first().copied().unwrap_or(r#"{"commitInfo":{}}"#)).map_err(|error| failed(&error))?;
+    let mut info: Map<String, Value> = serde_json::from_str(info.first().copied().unwrap_or(r#"{"commitInfo":{}}"#))
+        .map_err(|error| failed(&error))?;
     if let Some(info) = info.get_mut("commitInfo").and_then(Value::as_object_mut) {
         let uuid = uuid::Uuid::new_v4().simple().to_string();
         let checksum = format!("{:016x}", checksum(actions.iter().copied()));
@@ -110,7 +110,8 @@ pub(crate) async fn commit(
             }
         }
         failpoint::hit("commit.before_write")?;
-        let written = log.write_commit_entry(seen + 1, CommitOrBytes::LogBytes(bytes.clone()), uuid::Uuid::new_v4()).await;
+        let written =
+            log.write_commit_entry(seen + 1, CommitOrBytes::LogBytes(bytes.clone()), uuid::Uuid::new_v4()).await;
         failpoint::hit("commit.after_write")?;
         match written {
             // Also a clean answer is applied through the log, so that there is one way in.
@@ -138,7 +139,9 @@ mod tests {
     fn a_commit_decodes_to_its_actions_and_no_two_are_alike() {
         let bytes = commit(42);
         let actions = decode(3, &bytes).unwrap();
-        assert!(actions.iter().any(|a| matches!(a, Action::Txn(txn) if txn.app_id == "tephra/node-1" && txn.version == 42)));
+        assert!(
+            actions.iter().any(|a| matches!(a, Action::Txn(txn) if txn.app_id == "tephra/node-1" && txn.version == 42))
+        );
         assert_ne!(commit(42), bytes, "the same actions by another attempt are another commit");
     }
 

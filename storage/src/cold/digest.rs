@@ -83,7 +83,9 @@ mod tests {
     fn a_range_touches_the_segments_it_overlaps() {
         let bytes: Vec<u8> = (0..100).collect();
         let digests = Digests::of(&bytes, &[10, 40, 100]);
-        for (range, touched) in [(0..1, 0..1), (9..11, 0..2), (10..40, 1..2), (39..41, 1..3), (99..100, 2..3), (0..100, 0..3)] {
+        for (range, touched) in
+            [(0..1, 0..1), (9..11, 0..2), (10..40, 1..2), (39..41, 1..3), (99..100, 2..3), (0..100, 0..3)]
+        {
             assert_eq!(digests.touched(&range), touched, "{range:?}");
         }
         assert_eq!(digests.range(1), 10..40);

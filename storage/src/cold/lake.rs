@@ -106,7 +106,10 @@ impl Lake {
             .with_raise_if_key_not_exists(false)
             .with_configuration(HashMap::from([
                 ("delta.dataSkippingStatsColumns".to_owned(), text("timestamp,received_at,project_id".into())),
-                ("delta.logRetentionDuration".into(), text(format!("interval {} hours", self.settings.log_retention_hours))),
+                (
+                    "delta.logRetentionDuration".into(),
+                    text(format!("interval {} hours", self.settings.log_retention_hours)),
+                ),
                 ("delta.enableExpiredLogCleanup".into(), text("false".into())),
                 (PROPERTY_FORMAT.into(), text(FORMAT.into())),
             ]))
@@ -128,7 +131,9 @@ impl Lake {
         let snapshot = table.snapshot().map_err(|error| unreadable("load the table", error))?;
         let format = snapshot.metadata().configuration().get(PROPERTY_FORMAT).cloned().unwrap_or_default();
         if format != FORMAT {
-            return Err(Error::invalid(format!("the lake is of format `{format}`; this program reads format `{FORMAT}`")));
+            return Err(Error::invalid(format!(
+                "the lake is of format `{format}`; this program reads format `{FORMAT}`"
+            )));
         }
         let mut catalog = Catalog::default();
         for file in snapshot.log_data().iter() {
@@ -202,11 +207,17 @@ impl Lake {
         Ok(PlacedFile { partition, path, file })
     }
 
-    /// Adds placed files in one commit that says: everything up to `through` is in the lake.
+    /// Adds placed files in one commit that says: everything from `first` up to `through` is in the lake.
     ///
     /// # Errors
     /// `Busy` where the outcome is unknown: the files may be live and must stay.
-    pub(crate) async fn commit(&self, files: &[PlacedFile], through: u64, now_us: i64) -> Result<(Outcome, Arc<ColdVersion>)> {
+    pub(crate) async fn commit(
+        &self,
+        files: &[PlacedFile],
+        first: u64,
+        through: u64,
+        now_us: i64,
+    ) -> Result<(Outcome, Arc<ColdVersion>)> {
         let actions = files
             .iter()
             .map(|PlacedFile { partition, path, file }| {
@@ -220,6 +231,11 @@ impl Lake {
             self.load(&mut state).await?;
         }
         let State { catalog, followed, .. } = &mut *state;
+        // An attempt whose outcome nobody learned may have been read from the log since.
+        let covered = catalog.watermarks.get(&self.app_id).is_some_and(|watermark| *watermark >= first);
+        if covered && !failpoint::planted("commit_without_txn_check") {
+            return Ok((Outcome::Lost(catalog.version), catalog.freeze()));
+        }
         let mut next = catalog.clone();
         let outcome = commit::commit(&self.log, catalog.version, &bytes, &self.app_id, |version, actions| {
             self.apply(&mut next, version, actions)

@@ -50,7 +50,8 @@ impl Place {
     }
 
     fn local(directory: &FsPath) -> Result<Self> {
-        let failed = |error| Error::caused(ErrorKind::Internal, format!("could not make `{}`", directory.display()), error);
+        let failed =
+            |error| Error::caused(ErrorKind::Internal, format!("could not make `{}`", directory.display()), error);
         std::fs::create_dir_all(directory.join(TABLE)).map_err(failed)?;
         let directory = directory.canonicalize().map_err(failed)?;
         let prefix = Path::from_absolute_path(&directory)

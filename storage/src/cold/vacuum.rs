@@ -21,7 +21,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 
 /// Deletes data files that `live` does not name and that were written before the grace.
-pub(crate) async fn unnamed(store: &Arc<dyn ObjectStore>, live: &ColdVersion, now_us: i64, grace: Duration) -> Result<usize> {
+pub(crate) async fn unnamed(
+    store: &Arc<dyn ObjectStore>,
+    live: &ColdVersion,
+    now_us: i64,
+    grace: Duration,
+) -> Result<usize> {
     let named: HashSet<&str> = live.files.iter().map(|file| file.path.as_str()).collect();
     let oldest_kept_ms = now_us / 1000 - i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     let failed = |error| Error::caused(ErrorKind::Busy, "could not sweep the lake", error);
@@ -48,7 +53,12 @@ pub(crate) async fn unnamed(store: &Arc<dyn ObjectStore>, live: &ColdVersion, no
 /// Writes the digest of the checkpoint of `version` beside it.
 pub(crate) async fn seal_checkpoint(store: &dyn ObjectStore, version: u64) -> Result<()> {
     let failed = |error| Error::caused(ErrorKind::Busy, format!("could not seal checkpoint {version}"), error);
-    let bytes = store.get(&checkpoint(version)).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    let found = store.get(&checkpoint(version)).await.map_err(failed)?;
+    let size = found.meta.size;
+    let bytes = found.bytes().await.map_err(failed)?;
+    if bytes.len() as u64 != size {
+        return Err(Error::busy(format!("checkpoint {version} was read short: {} of {size} bytes", bytes.len())));
+    }
     let digest = format!("{:032x}", xxh3_128(&bytes));
     store.put(&seal(version), digest.into()).await.map_err(failed)?;
     Ok(())
@@ -61,9 +71,9 @@ pub(crate) async fn seal_checkpoint(store: &dyn ObjectStore, version: u64) -> Re
 pub(crate) async fn verify_log(log: &LogStoreRef, store: &dyn ObjectStore) -> Result<u64> {
     let failed = |error| Error::caused(ErrorKind::Busy, "could not check the lake's log", error);
     let listed: Vec<_> = store.list(Some(&Path::from("_delta_log"))).try_collect().await.map_err(failed)?;
-    let versions = listed.iter().filter_map(|object| {
-        object.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse::<u64>().ok()
-    });
+    let versions = listed
+        .iter()
+        .filter_map(|object| object.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse::<u64>().ok());
     let newest = versions.max();
     if let Some(found) = newest {
         match store.get(&seal(found)).await {

@@ -33,7 +33,11 @@ pub struct DigestMismatch {
 impl std::fmt::Display for DigestMismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, range } = self;
-        write!(f, "`{path}` is damaged between bytes {} and {}: its digest does not match the commit", range.start, range.end)
+        write!(
+            f,
+            "`{path}` is damaged between bytes {} and {}: its digest does not match the commit",
+            range.start, range.end
+        )
     }
 }
 

@@ -34,17 +34,26 @@ const PLAIN: [&str; 8] =
     ["event_id", "trace_id", "span_id", "timestamp", "received_at", "message", "exception_value", "attributes"];
 /// Columns whose least and greatest value say nothing.
 const WITHOUT_STATISTICS: [&str; 14] = [
-    "event_id", "trace_id", "span_id", "message", "exception_value", "stack", "frames", "frame_vars", "breadcrumbs",
-    "contexts", "request", "extra", "attributes", "template",
+    "event_id",
+    "trace_id",
+    "span_id",
+    "message",
+    "exception_value",
+    "stack",
+    "frames",
+    "frame_vars",
+    "breadcrumbs",
+    "contexts",
+    "request",
+    "extra",
+    "attributes",
+    "template",
 ];
 
 static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
     let column = |name: &str| ColumnPath::from(name);
-    let sorting = |name, descending| SortingColumn {
-        column_idx: column_index(name) as i32,
-        descending,
-        nulls_first: false,
-    };
+    let sorting =
+        |name, descending| SortingColumn { column_idx: column_index(name) as i32, descending, nulls_first: false };
     let mut properties = WriterProperties::builder()
         .set_created_by(format!("tephra {}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("a level of zstd")))

@@ -121,7 +121,7 @@ impl Appender {
         self.skipped.clear();
         // From here on the group is durable: an error below must not be told as a refusal.
         self.durable("append.after_write")?;
-        let segment = HotSegment::new(self.db.clone(), sequence, &record_batch, &self.tiers.stacks())
+        let segment = HotSegment::new(self.db.clone(), sequence, record_batch, &self.tiers.stacks())
             .map_err(|error| self.close(&error.to_string()))?;
         self.durable("append.after_sync")?;
         self.tiers.publish(segment).map_err(|error| self.close(&error.to_string()))?;

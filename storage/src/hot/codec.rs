@@ -62,7 +62,9 @@ pub(crate) fn decode(value: &[u8]) -> Result<RecordBatch> {
     }
     let version = u16::from_be_bytes([value[4], value[5]]);
     if version != VERSION {
-        return Err(Error::invalid(format!("a batch of format version {version}; this program reads version {VERSION}")));
+        return Err(Error::invalid(format!(
+            "a batch of format version {version}; this program reads version {VERSION}"
+        )));
     }
     if value[16..24] != checksum(value).to_be_bytes() {
         return Err(Error::corrupt("checksum mismatch"));

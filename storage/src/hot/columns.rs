@@ -41,8 +41,7 @@ impl Builder {
             ColumnKind::Word | ColumnKind::Stack => Self::Word(WordBuilder::with_capacity(rows, 16, 256)),
             ColumnKind::Text => Self::Text(StringBuilder::with_capacity(rows, 0)),
             ColumnKind::Tags => {
-                let names =
-                    MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+                let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
                 Self::Tags(MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new()))
             }
         }

@@ -105,9 +105,8 @@ impl Db {
     pub(crate) fn batches(&self, first: u64, last: u64) -> Result<Vec<RecordBatch>> {
         let mut batches = Vec::new();
         self.each_batch(first, last, |sequence, value| {
-            let named = |error: Error| {
-                Error::caused(error.kind(), format!("could not read hot batch {sequence}"), error)
-            };
+            let named =
+                |error: Error| Error::caused(error.kind(), format!("could not read hot batch {sequence}"), error);
             batches.push(codec::decode(value).map_err(named)?);
             Ok(())
         })?;
@@ -168,7 +167,8 @@ impl Db {
 
     /// The bytes that a column family takes on disk.
     pub(crate) fn disk_bytes(&self, name: &str) -> u64 {
-        let property = |property| self.db.property_int_value_cf(self.family(name), property).ok().flatten().unwrap_or(0);
+        let property =
+            |property| self.db.property_int_value_cf(self.family(name), property).ok().flatten().unwrap_or(0);
         property("rocksdb.total-sst-files-size") + property("rocksdb.total-blob-file-size")
     }
 

@@ -33,7 +33,13 @@ impl Dedup {
     }
 
     /// For each key, whether it was seen within the window before `now_s`, in RocksDB or earlier in this group.
-    pub(crate) fn seen(&self, db: &Db, keys: &[(IdKey, u32)], now_s: u32, group: &mut HashSet<IdKey>) -> Result<Vec<bool>> {
+    pub(crate) fn seen(
+        &self,
+        db: &Db,
+        keys: &[(IdKey, u32)],
+        now_s: u32,
+        group: &mut HashSet<IdKey>,
+    ) -> Result<Vec<bool>> {
         if keys.is_empty() || failpoint::planted("no_dedup") {
             return Ok(vec![false; keys.len()]);
         }
@@ -68,7 +74,12 @@ impl Dedup {
         self.floor_s.store(floor_s, Ordering::Relaxed);
         db.set_dedup_floor_s(floor_s);
         if fits < 1.0 {
-            tracing::warn!(bytes, bytes_max = self.bytes_max, window_s, "event ids outgrew their room: the window for duplicates shrinks");
+            tracing::warn!(
+                bytes,
+                bytes_max = self.bytes_max,
+                window_s,
+                "event ids outgrew their room: the window for duplicates shrinks"
+            );
             db.raw().compact_range_cf(db.family(IDS), None::<&[u8]>, None::<&[u8]>);
         }
     }

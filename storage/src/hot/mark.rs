@@ -27,8 +27,7 @@ impl Mark {
     /// Opens or makes the file; its mark is `read()`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |error| Error::caused(ErrorKind::Internal, format!("could not open `{}`", path.display()), error);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let slots = [read_slot(&file, 0), read_slot(&file, 1)];
         let written = slots.iter().flatten().copied().max().unwrap_or(0);
         let slot = if slots[0] == Some(written) { 1 } else { 0 };

@@ -26,9 +26,22 @@ pub(crate) struct Recovered {
 }
 
 /// Fills `tiers` from `db`, given that the lake covers everything up to `watermark`.
-pub(crate) fn recover(db: &Arc<Db>, tiers: &Tiers, mark: &mut Mark, watermark: u64, accept_data_loss: bool) -> Result<Recovered> {
+pub(crate) fn recover(
+    db: &Arc<Db>,
+    tiers: &Tiers,
+    mark: &mut Mark,
+    watermark: u64,
+    accept_data_loss: bool,
+) -> Result<Recovered> {
     failpoint::hit("recovery.begin")?;
-    let watermark = watermark.max(db.meta(META_ROLLED)?.unwrap_or(0));
+    let rolled = db.meta(META_ROLLED)?.unwrap_or(0);
+    if rolled > watermark && !accept_data_loss {
+        return Err(Error::corrupt(format!(
+            "the lake covers batches up to {watermark}, but this node had rolled and dropped those up to {rolled}: the lake \
+             has lost commits, or is another one; restore it, or start once with `--accept-data-loss`"
+        )));
+    }
+    let watermark = watermark.max(rolled);
     let known_gaps = known_gaps(db)?;
     let mut missing = Vec::new();
     let mut last = watermark;
@@ -38,7 +51,7 @@ pub(crate) fn recover(db: &Arc<Db>, tiers: &Tiers, mark: &mut Mark, watermark: u
         let read = db.each_batch(from, u64::MAX, |number, value| {
             missing.extend((last + 1..number).filter(|gap| !known_gaps.contains(gap)));
             last = number;
-            match codec::decode(value).and_then(|batch| HotSegment::new(db.clone(), number, &batch, &tiers.stacks())) {
+            match codec::decode(value).and_then(|batch| HotSegment::new(db.clone(), number, batch, &tiers.stacks())) {
                 Ok(segment) => tiers.publish(segment)?,
                 Err(error) if error.kind() == ErrorKind::Corrupt => bad.push((number, value.to_vec(), error)),
                 Err(error) => {
@@ -75,7 +88,12 @@ pub(crate) fn recover(db: &Arc<Db>, tiers: &Tiers, mark: &mut Mark, watermark: u
             let hint = "restore the disk from a copy, or start once with `--accept-data-loss` to go on without them";
             return Err(Error::corrupt(format!("{text}; {hint}")));
         }
-        tracing::error!(missing = missing.len(), first, end, "going on without acknowledged batches, as the operator accepts");
+        tracing::error!(
+            missing = missing.len(),
+            first,
+            end,
+            "going on without acknowledged batches, as the operator accepts"
+        );
         last = last.max(mark.read());
         accept(db, &missing)?;
     }

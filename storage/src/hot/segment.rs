@@ -36,13 +36,14 @@ struct Resident {
 
 impl HotSegment {
     /// A segment of one batch in the hot form.
-    pub(crate) fn new(db: Arc<Db>, sequence: u64, batch: &RecordBatch, stacks: &Arc<StackTable>) -> Result<Self> {
-        let mut columns = Vec::with_capacity(COLUMNS.len());
-        for (column, array) in COLUMNS.iter().zip(batch.columns()) {
-            columns.push(match column.kind {
-                ColumnKind::Stack => Arc::new(stacks.intern(array)?),
-                _ => array.clone(),
-            });
+    pub(crate) fn new(db: Arc<Db>, sequence: u64, batch: RecordBatch, stacks: &Arc<StackTable>) -> Result<Self> {
+        let (_, mut columns, _) = batch.into_parts();
+        for (column, array) in COLUMNS.iter().zip(&mut columns) {
+            match column.kind {
+                ColumnKind::Stack => *array = Arc::new(stacks.intern(array)?),
+                // Builders leave room for rows that never came.
+                _ => array.shrink_to_fit(),
+            }
         }
         Ok(Self::resident(db, sequence, sequence, columns, stacks.clone()))
     }
@@ -64,7 +65,7 @@ impl HotSegment {
             timestamps: time_range("timestamp"),
             received: time_range("received_at"),
             projects,
-            bytes: columns.iter().map(|column| column.get_array_memory_size()).sum(),
+            bytes: columns.iter().map(bytes).sum(),
             resident: RwLock::new(Some(Resident { columns, stacks })),
         }
     }
@@ -140,19 +141,24 @@ impl HotSegment {
         };
         let mut columns = Vec::with_capacity(projection.len());
         for index in projection {
-            let column = resident
-                .columns
-                .get(*index)
-                .ok_or_else(|| Error::internal(format!("no column with index {index}")))?;
+            let column =
+                resident.columns.get(*index).ok_or_else(|| Error::internal(format!("no column with index {index}")))?;
             columns.push(match COLUMNS[*index].kind {
                 ColumnKind::Stack => resident.stacks.column(column.as_primitive())?,
                 _ => column.clone(),
             });
         }
         let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let batch = RecordBatch::try_new_with_options(hot_projection(projection)?, columns, &options).map_err(broken)?;
+        let batch =
+            RecordBatch::try_new_with_options(hot_projection(projection)?, columns, &options).map_err(broken)?;
         Ok(vec![batch])
     }
+}
+
+/// What the rows take, whatever larger buffer they lie in.
+fn bytes(column: &ArrayRef) -> usize {
+    let data = column.to_data();
+    data.get_slice_memory_size().unwrap_or_else(|_| data.get_buffer_memory_size())
 }
 
 fn hot_projection(projection: &[usize]) -> Result<SchemaRef> {

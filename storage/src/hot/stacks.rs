@@ -101,10 +101,7 @@ mod tests {
         };
         let some = |s: &str| Some(s.to_owned());
         let (first, second) = (table.column(&first).unwrap(), table.column(&second).unwrap());
-        assert!(Arc::ptr_eq(
-            first.as_dictionary::<Int32Type>().values(),
-            second.as_dictionary::<Int32Type>().values()
-        ));
+        assert!(Arc::ptr_eq(first.as_dictionary::<Int32Type>().values(), second.as_dictionary::<Int32Type>().values()));
         assert_eq!(text(first), [some("a"), None, some("b"), some("a")]);
         assert_eq!(text(second), [some("b"), some("c")]);
     }

@@ -10,7 +10,7 @@ use tephra_storage::{ErrorKind, Store};
 use crate::fault_store::{Fault, FaultStore};
 use crate::support::{append, clock, close, read, roll, settings};
 
-const STEPS: u64 = 5;
+const STEPS: u64 = 3;
 const STEP_EVENTS: u64 = 8;
 /// How often a movement is tried before a fault counts as lasting.
 const TRIES: u32 = 4;
