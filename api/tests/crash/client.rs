@@ -1,6 +1,5 @@
 //! A client that tells apart what it knows and what it does not: acknowledged, refused, or no clear answer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -177,7 +176,7 @@ fn parse(row: &Value) -> Result<([u8; 16], Content)> {
         service: text("service"),
         user_id: text("user_id"),
         trace_id: text("trace_id"),
-        tags: tags.unwrap_or_else(BTreeMap::new),
+        tags: tags.unwrap_or_default(),
     };
     Ok((id, content))
 }
