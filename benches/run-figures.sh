@@ -17,6 +17,9 @@ events=${TEPHRA_FIGURES_EVENTS:-1000000}
 lake_events=${TEPHRA_FIGURES_LAKE_EVENTS:-500000}
 single_events=${TEPHRA_FIGURES_SINGLE_EVENTS:-200000}
 hot_bytes=${TEPHRA_FIGURES_HOT_BYTES:-1073741824}
+# The server takes every TEPHRA_* variable for a setting; these are this script's.
+own=(-u TEPHRA_BIN -u TEPHRA_BENCH_BIN)
+for variable in "${!TEPHRA_FIGURES_@}"; do own+=(-u "$variable"); done
 no_roll=(TEPHRA_ROLL_BYTES_MAX=1099511627776 TEPHRA_ROLL_AGE_MS_MAX=86400000)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -42,7 +45,7 @@ prepare() {
 launch() {
     local dir=$1 variables
     mapfile -t variables <"$dir/env"
-    env "${variables[@]}" "$tephra" serve --data-dir "$dir/data" --http "127.0.0.1:$(cat "$dir/http")" \
+    env "${own[@]}" "${variables[@]}" "$tephra" serve --data-dir "$dir/data" --http "127.0.0.1:$(cat "$dir/http")" \
         --grpc "127.0.0.1:$(cat "$dir/grpc")" >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
 }
