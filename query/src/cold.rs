@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -19,6 +19,7 @@ use tephra_storage::ColdFile;
 use tephra_storage::schema::{column_index, table_schema};
 
 use crate::adapter::TierAdapterFactory;
+use crate::places::{self, part_field, row_field};
 use crate::prune;
 use crate::scope::Scope;
 use crate::tenant::TenantExec;
@@ -36,10 +37,12 @@ pub(crate) struct ColdReader {
     pub(crate) threads: usize,
 }
 
-/// Reads `files`, of which none is outside the scope as a whole, and of these only the rows of the scope.
+/// Reads `files`, of which none is outside the scope as a whole, and of these only the rows of the scope. Given the numbers
+/// of the files, `projection` may name the columns of `places`.
 pub(crate) fn scan(
     reader: &ColdReader,
     files: &[Arc<ColdFile>],
+    parts: Option<&[u32]>,
     scope: &Scope,
     projection: &[usize],
     limit: Option<usize>,
@@ -51,7 +54,15 @@ pub(crate) fn scan(
         columns.push(project_id);
     }
 
-    let mut source = ParquetSource::new(TableSchema::builder(table_schema()).build())
+    let table = TableSchema::builder(table_schema());
+    let (table, statistics) = match parts {
+        Some(_) => (
+            table.with_table_partition_cols(vec![part_field()]).with_virtual_columns(vec![row_field()]),
+            places::widen(prune::statistics_over(files)),
+        ),
+        None => (table, prune::statistics_over(files)),
+    };
+    let mut source = ParquetSource::new(table.build())
         .with_pushdown_filters(true)
         .with_reorder_filters(!mixed) // the caller's filters must not meet other projects' rows, not even to fail
         .with_enable_page_index(true)
@@ -61,11 +72,11 @@ pub(crate) fn scan(
         source = source.with_predicate(scope.predicate()?);
     }
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(source))
-        .with_file_groups(groups(files, reader.threads)?)
+        .with_file_groups(groups(files, parts, reader.threads)?)
         .with_projection_indices(Some(columns))?
         .with_limit(limit.filter(|_| !mixed))
         .with_expr_adapter(Some(Arc::new(TierAdapterFactory)))
-        .with_statistics(prune::statistics_over(files))
+        .with_statistics(statistics)
         .build();
     let scan = DataSourceExec::from_data_source(config);
     match mixed {
@@ -74,20 +85,28 @@ pub(crate) fn scan(
     }
 }
 
+/// A file as the readers know it.
+pub(crate) fn whole(file: &ColdFile) -> Result<PartitionedFile> {
+    Ok(PartitionedFile::new_from_meta(ObjectMeta {
+        location: Path::parse(&file.path)?,
+        last_modified: chrono::DateTime::UNIX_EPOCH, // files never change
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    }))
+}
+
 /// The partitions take pieces from one queue, which is the groups one behind the other: newest first throughout.
-fn groups(files: &[Arc<ColdFile>], threads: usize) -> Result<Vec<FileGroup>> {
+fn groups(files: &[Arc<ColdFile>], parts: Option<&[u32]>, threads: usize) -> Result<Vec<FileGroup>> {
     let pieces_max = if files.len() >= threads * 4 { 1 } else { threads as u64 * 2 };
     let mut pieces = Vec::with_capacity(files.len());
-    for file in files {
+    for (index, file) in files.iter().enumerate() {
         let count = (file.rows / RANGE_ROWS).clamp(1, pieces_max);
-        let meta = ObjectMeta {
-            location: Path::parse(&file.path)?,
-            last_modified: chrono::DateTime::UNIX_EPOCH, // files never change
-            size: file.size_bytes,
-            e_tag: None,
-            version: None,
-        };
-        let whole = PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(prune::statistics(file.as_ref())));
+        let mut whole = whole(file)?;
+        if let Some(part) = parts.and_then(|parts| parts.get(index)) {
+            whole.partition_values = vec![ScalarValue::UInt32(Some(*part))];
+        }
+        let whole = whole.with_statistics(Arc::new(prune::statistics(file.as_ref())));
         if count == 1 {
             pieces.push(whole);
             continue;

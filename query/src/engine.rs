@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::execute_stream;
@@ -24,6 +23,7 @@ use crate::cold::{ColdReader, LAKE_URL};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate;
 use crate::progress::Progress;
+use crate::reader::LakeFiles;
 use crate::scope::Scope;
 use crate::session::{self, Session, TABLES, Template};
 use crate::settings::{QuerySettings, SqlOptions};
@@ -66,7 +66,7 @@ impl Engine {
 
         let environment = environment(&settings, &spill_dir.into(), &store)?;
         let reader = ColdReader {
-            files: Arc::new(CachedParquetFileReaderFactory::new(
+            files: Arc::new(LakeFiles::new(
                 store.snapshot().object_store(),
                 environment.cache_manager.get_file_metadata_cache(),
             )),

@@ -17,19 +17,39 @@ use tephra_storage::{ColdFile, HotSegment, Snapshot};
 
 use crate::cold::{self, ColdReader};
 use crate::hot::HotExec;
+use crate::places::{self, Place};
 use crate::prune;
 use crate::scope::Scope;
 
 /// Hot ∪ cold of one snapshot.
+#[derive(Clone)]
 pub(crate) struct EventsTable {
     snapshot: Arc<Snapshot>,
     scope: Scope,
     reader: ColdReader,
+    places: bool,
 }
 
 impl EventsTable {
     pub(crate) fn new(snapshot: Arc<Snapshot>, scope: Scope, reader: ColdReader) -> Self {
-        Self { snapshot, scope, reader }
+        Self { snapshot, scope, reader, places: false }
+    }
+
+    /// The same rows with the columns of `places`.
+    pub(crate) fn with_places(&self) -> Self {
+        Self { places: true, ..self.clone() }
+    }
+
+    pub(crate) fn shows_places(&self) -> bool {
+        self.places
+    }
+
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(crate) fn reader(&self) -> &ColdReader {
+        &self.reader
     }
 
     /// Newest first.
@@ -43,6 +63,17 @@ impl EventsTable {
         let cold = self.snapshot.cold().files.iter();
         cold.filter(|file| self.scope.meets(&file.projects)).cloned().collect()
     }
+
+    fn file_numbers(&self, files: &[Arc<ColdFile>]) -> Vec<u32> {
+        let numbers = places::numbers(self.snapshot.cold().files.iter(), files);
+        numbers.into_iter().map(|index| Place::Cold(index).number()).collect()
+    }
+
+    fn segment_numbers(&self, segments: &[Arc<HotSegment>]) -> Vec<u32> {
+        let last = self.snapshot.hot().len().saturating_sub(1) as u32;
+        let numbers = places::numbers(self.snapshot.hot().iter().rev(), segments);
+        numbers.into_iter().map(|from_end| Place::Hot(last - from_end).number()).collect()
+    }
 }
 
 impl std::fmt::Debug for EventsTable {
@@ -54,7 +85,7 @@ impl std::fmt::Debug for EventsTable {
 #[async_trait]
 impl TableProvider for EventsTable {
     fn schema(&self) -> SchemaRef {
-        table_schema()
+        if self.places { places::places_schema() } else { table_schema() }
     }
 
     fn table_type(&self) -> TableType {
@@ -72,7 +103,7 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = || (0..table_schema().fields().len()).collect();
+        let all = || (0..self.schema().fields().len()).collect();
         let projection: Vec<usize> = projection.cloned().unwrap_or_else(all);
         let limit = limit.filter(|_| filters.is_empty());
 
@@ -88,15 +119,18 @@ impl TableProvider for EventsTable {
 
         let mut tiers: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(2);
         if !files.is_empty() {
-            tiers.push(cold::scan(&self.reader, &files, &self.scope, &projection, limit)?);
+            let parts = self.places.then(|| self.file_numbers(&files));
+            tiers.push(cold::scan(&self.reader, &files, parts.as_deref(), &self.scope, &projection, limit)?);
         }
         if !segments.is_empty() {
             let threads = self.reader.threads;
+            let parts = self.segment_numbers(&segments);
+            let segments = parts.into_iter().zip(segments).collect();
             let hot = HotExec::try_new(segments, self.scope.clone(), projection.clone(), limit, threads)?;
             tiers.push(Arc::new(hot));
         }
         match tiers.len() {
-            0 => Ok(Arc::new(EmptyExec::new(Arc::new(table_schema().project(&projection)?)))),
+            0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema().project(&projection)?)))),
             1 => Ok(tiers.remove(0)),
             _ => UnionExec::try_new(tiers),
         }

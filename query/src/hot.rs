@@ -29,18 +29,21 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
 use tephra_storage::HotSegment;
-use tephra_storage::schema::table_schema;
 
+use crate::places::{self, places_schema};
 use crate::prune;
 use crate::scope::Scope;
 use read::Reader;
 
+pub(crate) use convert::table_column;
+
 /// Reads the rows of the scope from `segments`.
 #[derive(Clone)]
 pub(crate) struct HotExec {
-    segments: Vec<Arc<HotSegment>>,
+    /// Each with its number among the parts of the snapshot.
+    segments: Vec<(u32, Arc<HotSegment>)>,
     scope: Scope,
-    /// Indexes into the table form.
+    /// Indexes into the table form and the columns of places.
     projection: Vec<usize>,
     schema: SchemaRef,
     /// Over `schema`; every column is found by its name.
@@ -53,13 +56,13 @@ pub(crate) struct HotExec {
 impl HotExec {
     /// `segments` newest first, none outside the scope as a whole.
     pub(crate) fn try_new(
-        segments: Vec<Arc<HotSegment>>,
+        segments: Vec<(u32, Arc<HotSegment>)>,
         scope: Scope,
         projection: Vec<usize>,
         limit: Option<usize>,
         threads: usize,
     ) -> Result<Self> {
-        let schema = Arc::new(table_schema().project(&projection)?);
+        let schema = Arc::new(places_schema().project(&projection)?);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(threads.clamp(1, segments.len().max(1))),
@@ -80,7 +83,7 @@ impl HotExec {
     }
 
     fn covers_all(&self) -> bool {
-        self.segments.iter().all(|segment| self.scope.covers(segment.projects()))
+        self.segments.iter().all(|(_, segment)| self.scope.covers(segment.projects()))
     }
 }
 
@@ -181,7 +184,8 @@ impl ExecutionPlan for HotExec {
         if args.partition().is_some() {
             return Ok(Arc::new(Statistics::new_unknown(&self.schema)));
         }
-        let whole = prune::statistics_over(&self.segments).project(Some(&self.projection));
+        let segments: Vec<_> = self.segments.iter().map(|(_, segment)| segment.clone()).collect();
+        let whole = places::widen(prune::statistics_over(&segments)).project(Some(&self.projection));
         let exact = self.filters.is_empty() && self.limit.is_none() && self.covers_all();
         Ok(Arc::new(if exact { whole } else { whole.to_inexact() }))
     }

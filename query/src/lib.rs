@@ -27,7 +27,10 @@ mod adapter;
 mod cold;
 mod hot;
 mod ids;
+mod late;
+mod places;
 mod prune;
+mod reader;
 mod spelling;
 mod tenant;
 

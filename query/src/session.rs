@@ -26,7 +26,7 @@ use crate::cold::ColdReader;
 use crate::events::EventsTable;
 use crate::files::FilesTable;
 use crate::scope::Scope;
-use crate::{functions, gate, spelling};
+use crate::{functions, gate, late, spelling};
 
 /// The names in every session's schema.
 pub(crate) const TABLES: [&str; 2] = ["events", "files"];
@@ -54,6 +54,8 @@ impl Template {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_analyzer_rule(Arc::new(spelling::IdSpelling))
+            .with_optimizer_rule(Arc::new(late::LateRows))
+            .with_query_planner(Arc::new(late::LatePlanner))
             .with_physical_optimizer_rule(Arc::new(Yielding))
             .build();
         functions::install(&mut state)?;

@@ -10,7 +10,7 @@ use crate::ids::hex_text;
 
 /// One column in the table form. Strings become views of the bytes that the segment holds where most of these are
 /// shown, else of a copy of those that are: operators that hold rows back are charged for whole buffers.
-pub(super) fn table_column(hot: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn table_column(hot: &ArrayRef) -> Result<ArrayRef> {
     match hot.data_type() {
         DataType::FixedSizeBinary(_) => hex_text(hot),
         DataType::Utf8 => Ok(Arc::new(StringViewArray::from(hot.as_string::<i32>()))),

@@ -18,6 +18,7 @@ use tephra_storage::schema::{column_index, hot_schema, table_schema};
 
 use crate::hot::convert::table_column;
 use crate::hot::filter::{Condition, columns_of, conditions};
+use crate::places::{self, PART, ROW, places_schema};
 use crate::prune;
 use crate::scope::Scope;
 
@@ -42,7 +43,7 @@ impl Metrics {
 
 /// An iterator over batches in the table form.
 pub(super) struct Reader {
-    segments: VecDeque<Arc<HotSegment>>,
+    segments: VecDeque<(u32, Arc<HotSegment>)>,
     scope: Scope,
     /// Over the table form, by which whole segments are left out.
     predicate: Option<Arc<dyn PhysicalExpr>>,
@@ -51,7 +52,9 @@ pub(super) struct Reader {
     conditions: Vec<Condition>,
     /// Read afterwards.
     other_columns: Vec<usize>,
-    /// For each output column, its place in filter columns followed by other columns.
+    /// Whether the output has the columns of places.
+    places: bool,
+    /// For each output column, its place in filter columns followed by other columns and those of places.
     output: Vec<usize>,
     schema: SchemaRef,
     left: usize,
@@ -62,7 +65,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn try_new(
-        segments: VecDeque<Arc<HotSegment>>,
+        segments: VecDeque<(u32, Arc<HotSegment>)>,
         scope: Scope,
         projection: &[usize],
         filters: &[Arc<dyn PhysicalExpr>],
@@ -72,13 +75,15 @@ impl Reader {
     ) -> Result<Self> {
         let mut filter_columns = columns_of(filters);
         let project_id = column_index("project_id");
-        if !filter_columns.contains(&project_id) && segments.iter().any(|segment| !scope.covers(segment.projects())) {
+        if !filter_columns.contains(&project_id)
+            && segments.iter().any(|(_, segment)| !scope.covers(segment.projects()))
+        {
             filter_columns.push(project_id);
             filter_columns.sort_unstable();
         }
-        let other_columns: Vec<usize> =
-            projection.iter().copied().filter(|column| !filter_columns.contains(column)).collect();
-        let read: Vec<usize> = filter_columns.iter().chain(&other_columns).copied().collect();
+        let (table, places): (Vec<usize>, Vec<usize>) = projection.iter().partition(|column| **column < PART);
+        let other_columns: Vec<usize> = table.into_iter().filter(|column| !filter_columns.contains(column)).collect();
+        let read: Vec<usize> = filter_columns.iter().chain(&other_columns).copied().chain([PART, ROW]).collect();
         let output = projection.iter().filter_map(|column| read.iter().position(|at| at == column)).collect();
         let over_table = |filter: &Arc<dyn PhysicalExpr>| {
             datafusion::physical_expr::utils::reassign_expr_columns(filter.clone(), &table_schema())
@@ -91,8 +96,9 @@ impl Reader {
             conditions: conditions(filters, &filter_columns)?,
             filter_columns,
             other_columns,
+            places: !places.is_empty(),
             output,
-            schema: Arc::new(table_schema().project(projection)?),
+            schema: Arc::new(places_schema().project(projection)?),
             left: limit.unwrap_or(usize::MAX),
             batch_size,
             metrics,
@@ -110,7 +116,7 @@ impl Reader {
     }
 
     /// Puts the segment's rows that remain into `ready`.
-    fn take(&mut self, segment: &HotSegment) -> Result<()> {
+    fn take(&mut self, part: u32, segment: &HotSegment) -> Result<()> {
         if self.is_out(segment)? {
             self.metrics.segments_pruned.add(1);
             return Ok(());
@@ -144,6 +150,12 @@ impl Reader {
         let rows = found.num_rows();
         if rows == 0 {
             return Ok(());
+        }
+        if self.places {
+            columns.extend(match &remain {
+                Some(mask) => places::columns(part, mask.values().set_indices()),
+                None => places::columns(part, 0..rows),
+            });
         }
         for start in (0..rows).step_by(self.batch_size) {
             let length = self.batch_size.min(rows - start);
@@ -201,8 +213,8 @@ impl Iterator for Reader {
                 self.metrics.baseline.record_output(batch.num_rows());
                 return Some(Ok(batch));
             }
-            let segment = self.segments.pop_front()?;
-            if let Err(error) = self.take(&segment) {
+            let (part, segment) = self.segments.pop_front()?;
+            if let Err(error) = self.take(part, &segment) {
                 self.left = 0;
                 return Some(Err(error));
             }

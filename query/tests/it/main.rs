@@ -8,6 +8,7 @@ mod growth;
 mod ids;
 mod isolation;
 mod lab;
+mod late_rows;
 mod limits;
 mod pruning;
 mod tiers;
