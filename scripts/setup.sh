@@ -47,7 +47,12 @@ rust() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq rustup >/dev/null
         rustup default stable >/dev/null
     fi
-    command -v cargo >/dev/null || fail "no cargo here; install Rust $wanted or newer (https://rustup.rs) and run this again"
+    if ! command -v cargo >/dev/null; then
+        say "Rust: this Debian has no rustup; installing it from https://sh.rustup.rs (about two minutes)"
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --quiet --profile minimal \
+            --component clippy,rustfmt || fail "could not install Rust; install $wanted or newer and run this again"
+    fi
+    command -v cargo >/dev/null || fail "no cargo on the PATH; install Rust $wanted or newer and run this again"
     local found
     found=$(rustc --version | cut -d' ' -f2)
     [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ] ||

@@ -94,6 +94,7 @@ impl Server {
         let spill = settings.data_dir().join("spill");
         let engine =
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
+        engine.warm();
         let roller = Roller::new(settings.roll, store.clone(), clock);
         let core = Core { store, engine, roll: roller.handle() };
         let rolling = CancellationToken::new();

@@ -2,18 +2,20 @@
 
 use tephra_storage::StoreStatus;
 
-/// When hot events are rolled.
+/// When hot events are rolled, and when the lake is tidied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RollSettings {
     /// Hot events of this many bytes in memory are rolled.
     pub bytes_max: usize,
     /// Hot events are rolled when the oldest is this old.
     pub age_ms_max: u64,
+    /// How often the lake is followed, and swept of what no version names.
+    pub tidy_interval_ms: u64,
 }
 
 impl Default for RollSettings {
     fn default() -> Self {
-        Self { bytes_max: 256 << 20, age_ms_max: 300_000 }
+        Self { bytes_max: 128 << 20, age_ms_max: 300_000, tidy_interval_ms: 60_000 }
     }
 }
 
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_roll_is_due_by_size_or_by_age() {
-        let settings = RollSettings { bytes_max: 100, age_ms_max: 1 };
+        let settings = RollSettings { bytes_max: 100, age_ms_max: 1, ..RollSettings::default() };
         let status =
             |hot_bytes, oldest| StoreStatus { hot_bytes, oldest_hot_received_at: oldest, ..Default::default() };
         for (hot_bytes, oldest, expected) in [

@@ -2,12 +2,17 @@
 //!
 //! Before the commit nothing has changed but files that no version names; after it, the watermark hides what is still
 //! in RocksDB. So a crash on any line here loses and doubles nothing.
+//!
+//! A hot batch that turns out damaged is set aside, as recovery does: kept, counted and shown, and the rest rolls on.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tephra_storage::schema::COLUMNS;
-use tephra_storage::{Error, ErrorKind, FileWriter, HotSegment, NewFile, Partition, Result, Store, failpoint};
+use tephra_storage::{
+    Error, ErrorKind, FileWriter, HotSegment, NewFile, Partition, Result, RollRange, Store, failpoint,
+};
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
 use crate::sort::Sorted;
 
@@ -29,14 +34,21 @@ pub struct Rolled {
 /// Rolls the oldest hot events of about `bytes_max`. `None` where nothing is hot.
 ///
 /// # Errors
-/// `Busy` where the object store failed: nothing is lost, the next roll tries again.
+/// `Busy` where the object store failed: nothing is lost, the next roll tries again. `Corrupt` where the hot tier is
+/// damaged beyond what can be set aside.
 pub async fn roll(store: &Store, bytes_max: usize) -> Result<Option<Rolled>> {
     let began = Instant::now();
-    let Some(range) = store.begin_roll(bytes_max).await? else { return Ok(None) };
-    let segments = range.segments().to_vec();
+    let Some(mut range) = store.begin_roll(bytes_max).await? else { return Ok(None) };
     let retention_days = store.retention_days();
-    let files = tokio::task::spawn_blocking(move || write_files(&segments, retention_days)).await;
-    let files = files.map_err(|error| Error::caused(ErrorKind::Internal, "a roll panicked", error))??;
+    let files = match sort(&range, retention_days).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            if range.set_damaged_aside().await? == 0 {
+                return Err(error);
+            }
+            sort(&range, retention_days).await?
+        }
+        files => files?,
+    };
     failpoint::hit("roll.after_sort")?;
 
     let mut rolled = Rolled { through: range.through(), ..Rolled::default() };
@@ -77,6 +89,30 @@ pub async fn roll(store: &Store, bytes_max: usize) -> Result<Option<Rolled>> {
 pub(crate) async fn drop_rolled(store: &Store) {
     if let Err(error) = store.drop_rolled().await {
         tracing::warn!(%error, "could not drop rolled events from the hot tier");
+    }
+}
+
+/// The files that a range makes, before they have a place.
+async fn sort(range: &RollRange<'_>, retention_days: u16) -> Result<Vec<(Partition, NewFile)>> {
+    let segments = range.segments().to_vec();
+    let (done, files) = tokio::sync::oneshot::channel();
+    let work = move || {
+        yield_to_ingest();
+        let _ = done.send(write_files(&segments, retention_days)); // nobody waits where the server stops
+    };
+    let thread = std::thread::Builder::new().name("tephra-roll".into()).spawn(work);
+    thread.map_err(|error| Error::caused(ErrorKind::Internal, "could not start a thread for the roll", error))?;
+    files.await.map_err(|error| Error::caused(ErrorKind::Internal, "a roll panicked", error))?
+}
+
+/// A roll takes a core for seconds, and nobody waits for it: where cores are short, those who wait for an answer come first.
+fn yield_to_ingest() {
+    let set = ThreadPriorityValue::try_from(25).and_then(|quarter| {
+        let set = set_current_thread_priority(ThreadPriority::Crossplatform(quarter));
+        set.map_err(|error| format!("{error:?}"))
+    });
+    if let Err(error) = set {
+        tracing::debug!(error, "could not lower the priority of the roll");
     }
 }
 

@@ -113,6 +113,9 @@ impl Sorted {
 
 /// The keys of each dictionary array, renumbered into one dictionary, and that dictionary's values.
 fn unify(arrays: &[&ArrayRef]) -> (Vec<ArrayRef>, ArrayRef) {
+    if let Some(shared) = shared(arrays) {
+        return shared;
+    }
     let hasher = ahash::RandomState::new();
     let mut table: HashTable<(u64, i32)> = HashTable::new();
     let mut values = StringBuilder::new();
@@ -149,6 +152,16 @@ fn unify(arrays: &[&ArrayRef]) -> (Vec<ArrayRef>, ArrayRef) {
         keys.push(Arc::new(renumbered) as ArrayRef);
     }
     (keys, Arc::new(values.finish()))
+}
+
+/// The same where all have one dictionary already, as batches in memory have their stacks: nothing is copied.
+fn shared(arrays: &[&ArrayRef]) -> Option<(Vec<ArrayRef>, ArrayRef)> {
+    let values = arrays.first()?.as_dictionary::<Int32Type>().values();
+    let keys = arrays.iter().map(|array| {
+        let dictionary = array.as_dictionary::<Int32Type>();
+        Arc::ptr_eq(dictionary.values(), values).then(|| Arc::new(dictionary.keys().clone()) as ArrayRef)
+    });
+    Some((keys.collect::<Option<_>>()?, values.clone()))
 }
 
 fn day_name(day: i64) -> String {

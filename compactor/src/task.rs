@@ -1,4 +1,7 @@
 //! When to roll: looks at the store a few times a second, rolls what is due, and rolls at once when asked.
+//!
+//! What is due is rolled one range at a time: a load that has made the next range due by then must not keep the end of the
+//! server, those who ask and the sweep of the lake waiting.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +16,6 @@ use crate::run::{Rolled, drop_rolled, roll};
 const TICK: Duration = Duration::from_millis(250);
 /// The longest pause after rolls that failed.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// How often the lake is followed and swept where nothing else asks for it.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 type Asked = oneshot::Sender<Result<Rolled>>;
 
@@ -58,13 +59,17 @@ impl Roller {
 
     /// Rolls until `shutdown`; the commit at hand is finished.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        let tidy_interval = Duration::from_millis(self.settings.tidy_interval_ms);
         let mut backoff = Duration::ZERO;
         let mut tidied = Instant::now();
+        let mut more = false;
         loop {
+            let pause = if more { Duration::ZERO } else { TICK.max(backoff) };
             let asked = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 asked = self.asked.recv() => asked,
-                () = tokio::time::sleep(TICK.max(backoff)) => None,
+                () = tokio::time::sleep(pause) => None,
             };
             let result = match asked {
                 Some(reply) => {
@@ -72,27 +77,30 @@ impl Roller {
                     let told = result.as_ref().map(|rolled| *rolled).map_err(|e| Error::new(e.kind(), e.to_string()));
                     // Whoever asked may have gone.
                     let _ = reply.send(told);
-                    result.map(|_| ())
+                    result.map(|_| false)
                 }
                 None => self.roll_due().await,
             };
+            more = matches!(result, Ok(true));
             backoff = self.after(&result, backoff);
             drop_rolled(&self.store).await;
-            if result.is_ok() && tidied.elapsed() >= TIDY_EVERY {
+            if result.is_ok() && tidied.elapsed() >= tidy_interval {
                 tidied = Instant::now();
                 self.tidy().await;
             }
         }
     }
 
-    async fn roll_due(&self) -> Result<()> {
-        while due(&self.store.status(), &self.settings, self.clock.now_us()).is_some() {
-            if roll(&self.store, self.range_bytes_max()).await?.is_none() {
-                break;
-            }
+    /// Rolls one range, where one is due. Returns whether there may be another.
+    async fn roll_due(&self) -> Result<bool> {
+        if due(&self.store.status(), &self.settings, self.clock.now_us()).is_none() {
+            return Ok(false);
+        }
+        let rolled = roll(&self.store, self.range_bytes_max()).await?.is_some();
+        if rolled {
             self.checkpoint().await;
         }
-        Ok(())
+        Ok(rolled)
     }
 
     async fn roll_all(&self) -> Result<Rolled> {
@@ -114,7 +122,7 @@ impl Roller {
         self.settings.bytes_max.saturating_add(self.settings.bytes_max / 2)
     }
 
-    fn after(&self, result: &Result<()>, backoff: Duration) -> Duration {
+    fn after(&self, result: &Result<bool>, backoff: Duration) -> Duration {
         let Err(error) = result else { return Duration::ZERO };
         metrics::counter!("tephra_roll_failures_total").increment(1);
         let next = (backoff * 2).clamp(Duration::from_millis(500), BACKOFF_MAX);

@@ -12,6 +12,7 @@ use datafusion::physical_expr_adapter::{
 };
 
 use crate::ids::{HexExpr, compare_bytes};
+use crate::words::compare_words;
 
 /// Makes [`TierAdapter`]s; given to the Parquet scan and used by the hot one.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl PhysicalExprAdapterFactory for TierAdapterFactory {
     }
 }
 
-/// Ids become bytes and their hexadecimal text, other columns are cast where the forms differ.
+/// Ids become bytes and their hexadecimal text, words dictionaries where they are compared, other columns are cast where the forms differ.
 #[derive(Debug)]
 struct TierAdapter {
     tier: SchemaRef,
@@ -48,8 +49,11 @@ impl PhysicalExprAdapter for TierAdapter {
             if let Some(column) = node.downcast_ref::<Column>() {
                 return Ok(Transformed::yes(self.column(&node, column)?));
             }
-            Ok(match compare_bytes(&node, &self.tier)? {
-                Some(bytes) => Transformed::yes(bytes),
+            if let Some(bytes) = compare_bytes(&node, &self.tier)? {
+                return Ok(Transformed::yes(bytes));
+            }
+            Ok(match compare_words(&node, &self.tier)? {
+                Some(words) => Transformed::yes(words),
                 None => Transformed::no(node),
             })
         })

@@ -12,11 +12,13 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use tephra_storage::ColdFile;
 use tephra_storage::schema::{column_index, table_schema};
+use tephra_storage::{BLOOM_COLUMNS, ColdFile};
 
 use crate::adapter::TierAdapterFactory;
 use crate::places::{self, part_field, row_field};
@@ -38,13 +40,14 @@ pub(crate) struct ColdReader {
 }
 
 /// Reads `files`, of which none is outside the scope as a whole, and of these only the rows of the scope. Given the numbers
-/// of the files, `projection` may name the columns of `places`.
+/// of the files, `projection` may name the columns of `places`. The `predicate` is only looked at: plans push it later.
 pub(crate) fn scan(
     reader: &ColdReader,
     files: &[Arc<ColdFile>],
     parts: Option<&[u32]>,
     scope: &Scope,
     projection: &[usize],
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let mixed = files.iter().any(|file| !scope.covers(&file.projects));
@@ -66,7 +69,7 @@ pub(crate) fn scan(
         .with_pushdown_filters(true)
         .with_reorder_filters(!mixed) // the caller's filters must not meet other projects' rows, not even to fail
         .with_enable_page_index(true)
-        .with_bloom_filter_on_read(true)
+        .with_bloom_filter_on_read(predicate.is_some_and(asks_for_one_value))
         .with_parquet_file_reader_factory(reader.files.clone());
     if mixed {
         source = source.with_predicate(scope.predicate()?);
@@ -83,6 +86,11 @@ pub(crate) fn scan(
         true => Ok(Arc::new(TenantExec::try_new(scan, scope.clone(), projection.len())?)),
         false => Ok(scan),
     }
+}
+
+/// Whether bloom filters may answer. Looking for the filters of columns that have none costs as much as some queries.
+fn asks_for_one_value(predicate: &Arc<dyn PhysicalExpr>) -> bool {
+    collect_columns(predicate).iter().any(|column| BLOOM_COLUMNS.contains(&column.name()))
 }
 
 /// A file as the readers know it.

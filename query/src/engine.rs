@@ -27,6 +27,7 @@ use crate::reader::LakeFiles;
 use crate::scope::Scope;
 use crate::session::{self, Session, TABLES, Template};
 use crate::settings::{QuerySettings, SqlOptions};
+use crate::warm;
 
 /// Batches that wait for the caller.
 const CHANNEL_BATCHES: usize = 4;
@@ -76,6 +77,14 @@ impl Engine {
         let turns = Arc::new(Semaphore::new(settings.concurrent_max));
         let threads = OwnRuntime(Some(runtime));
         Ok(Self(Arc::new(Inner { settings, store, template, reader, turns, threads })))
+    }
+
+    /// Reads the footers of the newest files and checks the digests of local ones ahead of the first query, on the engine's
+    /// own threads. What fails here fails again, and is told, when a query needs it.
+    pub fn warm(&self) {
+        let inner = self.0.clone();
+        // Nothing is lost where the engine is stopping.
+        let _ = self.0.threads.spawn(async move { warm::run(&inner.store, &inner.reader).await });
     }
 
     /// Plans and starts one read-only statement over the events of `projects`; batches come in the table form.

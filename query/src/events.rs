@@ -120,7 +120,8 @@ impl TableProvider for EventsTable {
         let mut tiers: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(2);
         if !files.is_empty() {
             let parts = self.places.then(|| self.file_numbers(&files));
-            tiers.push(cold::scan(&self.reader, &files, parts.as_deref(), &self.scope, &projection, limit)?);
+            let (reader, predicate) = (&self.reader, predicate.as_ref());
+            tiers.push(cold::scan(reader, &files, parts.as_deref(), &self.scope, &projection, predicate, limit)?);
         }
         if !segments.is_empty() {
             let threads = self.reader.threads;

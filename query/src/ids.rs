@@ -7,9 +7,13 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BufferBuilder, ByteView, StringViewArray};
+use arrow::array::{
+    Array, ArrayBuilder, ArrayRef, AsArray, BufferBuilder, ByteView, DictionaryArray, FixedSizeBinaryArray, Int32Array,
+    StringBuilder, StringViewArray,
+};
 use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{DataType, Schema};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::{ColumnarValue, Operator};
@@ -17,6 +21,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, InListExpr, Literal, binary, in_list, is_not_null, is_null, lit,
 };
+
+/// Ids that repeat in runs at least this long are spelled once a run.
+const RUN_ROWS: usize = 4;
 
 /// The hexadecimal text of an id column.
 #[derive(Debug, Clone, Eq)]
@@ -82,6 +89,26 @@ impl PhysicalExpr for HexExpr {
 /// The hexadecimal text of fixed-size bytes.
 pub(crate) fn hex_text(ids: &ArrayRef) -> Result<ArrayRef> {
     let ids = ids.as_fixed_size_binary_opt().ok_or_else(|| exec_datafusion_err!("an id column that is not bytes"))?;
+    let runs = (1..ids.len()).filter(|row| ids.value(*row) != ids.value(row - 1)).count() + 1;
+    if runs * RUN_ROWS < ids.len() { hex_runs(ids, runs) } else { hex_rows(ids) }
+}
+
+/// Files are sorted by group: one text serves all rows of a run.
+fn hex_runs(ids: &FixedSizeBinaryArray, runs: usize) -> Result<ArrayRef> {
+    let mut words = StringBuilder::with_capacity(runs, runs * ids.value_length() as usize * 2);
+    let mut keys = Vec::with_capacity(ids.len());
+    for row in 0..ids.len() {
+        if row == 0 || ids.value(row) != ids.value(row - 1) {
+            words.append_value(hex::encode(ids.value(row)));
+        }
+        keys.push(words.len() as i32 - 1);
+    }
+    let keys = Int32Array::new(keys.into(), ids.nulls().cloned());
+    let runs = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words.finish()))?;
+    Ok(cast(&runs, &DataType::Utf8View)?)
+}
+
+fn hex_rows(ids: &FixedSizeBinaryArray) -> Result<ArrayRef> {
     let length = ids.value_length() as usize * 2;
     let mut text = BufferBuilder::<u8>::new(ids.len() * length);
     let mut views = Vec::with_capacity(ids.len());
@@ -176,6 +203,17 @@ fn id_literal(id: &HexExpr, text: &str, schema: &Schema) -> Result<Option<Arc<dy
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_ids_are_spelled_as_single_ones_are() {
+        let ids: Vec<Option<[u8; 8]>> =
+            (0..100_u64).map(|row| (row % 30 != 7).then(|| (row / 25).to_be_bytes())).collect();
+        let ids = FixedSizeBinaryArray::try_from_sparse_iter_with_size(ids.into_iter(), 8).unwrap();
+        let (runs, rows) = (hex_runs(&ids, 9).unwrap(), hex_rows(&ids).unwrap());
+        assert_eq!(runs.as_string_view(), rows.as_string_view());
+        let ids: ArrayRef = Arc::new(ids);
+        assert_eq!(hex_text(&ids).unwrap().as_string_view(), rows.as_string_view());
+    }
 
     #[test]
     fn ids_are_read_in_all_spellings() {

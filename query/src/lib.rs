@@ -33,6 +33,8 @@ mod prune;
 mod reader;
 mod spelling;
 mod tenant;
+mod warm;
+mod words;
 
 mod functions;
 

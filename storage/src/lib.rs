@@ -25,7 +25,7 @@ pub use cold::catalog::{ColdFile, ColdVersion};
 pub use cold::digest::Digests;
 pub use cold::lake::{Partition, PlacedFile};
 pub use cold::verified::DigestMismatch;
-pub use cold::writer::{FileWriter, NewFile, ROW_GROUP_ROWS};
+pub use cold::writer::{BLOOM_COLUMNS, FileWriter, NewFile, ROW_GROUP_ROWS};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Kind, Level, ProjectId, Text};
 pub use hot::dedup::REQUEST_WINDOW_S;

@@ -66,7 +66,7 @@ impl Default for HotSettings {
         Self {
             append_group_bytes_max: 4 << 20,
             append_queue_bytes_max: 64 << 20,
-            memory_bytes_max: 384 << 20,
+            memory_bytes_max: 256 << 20,
             disk_reserve_bytes: 1 << 30,
             dedup_window_hours: 24,
             dedup_bytes_max: 2 << 30,

@@ -64,7 +64,7 @@ impl Tiers {
         Ok(())
     }
 
-    /// The last eight segments, where they are of one size.
+    /// The last eight segments, where they are of about one size.
     fn joinable(&self) -> Option<Vec<Arc<HotSegment>>> {
         let state = self.state.lock();
         let run = state.segments.get(state.segments.len().checked_sub(JOIN)?..)?;
@@ -72,22 +72,29 @@ impl Tiers {
         let rows: usize = run.iter().map(|segment| segment.rows()).sum();
         let (first, last) = (run[0].sequences().0, run[JOIN - 1].sequences().1);
         let crossed = state.roll_ends.iter().any(|end| (first..last).contains(end));
-        let alike = run.iter().all(|segment| size(segment) == size(&run[0]) && segment.is_resident());
+        let (least, greatest) = (run.iter().map(size).min()?, run.iter().map(size).max()?);
+        let alike = greatest - least <= 1 && run.iter().all(|segment| segment.is_resident());
         (alike && !crossed && rows <= SEGMENT_ROWS_MAX).then(|| run.to_vec())
     }
 
-    /// Lets the oldest segments go from memory while there are too many.
+    /// Lets the oldest segments go from memory while there are too many: the texts of all first. Those that are being rolled
+    /// are held by the roll whatever happens here, so room is made among the others.
     fn make_room(&self) {
         let state = self.state.lock();
-        let mut bytes: usize = state.segments.iter().filter(|s| s.is_resident()).map(|s| s.bytes()).sum();
-        bytes += state.stacks.bytes();
-        for segment in &state.segments {
-            if bytes <= self.memory_bytes_max {
-                break;
-            }
-            if segment.is_resident() {
-                segment.evict();
-                bytes -= segment.bytes();
+        let rolled = state.roll_ends.iter().max().copied().unwrap_or(0);
+        let (rolling, others) =
+            state.segments.split_at(state.segments.partition_point(|segment| segment.sequences().1 <= rolled));
+        let held = rolling.iter().map(|segment| segment.bytes()).sum::<usize>()
+            + others.iter().map(|segment| segment.resident_bytes()).sum::<usize>();
+        let mut excess = (held + state.stacks.bytes()).saturating_sub(self.memory_bytes_max);
+        for evict in [HotSegment::evict_texts, HotSegment::evict] {
+            for segment in others {
+                if excess == 0 {
+                    return;
+                }
+                let before = segment.resident_bytes();
+                evict(segment);
+                excess = excess.saturating_sub(before - segment.resident_bytes());
             }
         }
     }
@@ -110,10 +117,17 @@ impl Tiers {
         let taken: Vec<_> = taken.cloned().collect();
         let end = taken.last()?.sequences().1;
         state.roll_ends.push(end);
-        if taken.len() == state.segments.len() {
-            state.stacks = Arc::default();
-        }
+        // A table lives as long as its segments: one that every roll went on with would only ever grow.
+        state.stacks = Arc::default();
         Some(taken)
+    }
+
+    /// Puts what is left of a segment in its place. Snapshots keep what they hold.
+    pub(crate) fn replace(&self, segment: &Arc<HotSegment>, rest: Option<Arc<HotSegment>>) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.segments.iter().position(|other| Arc::ptr_eq(other, segment)) {
+            state.segments.splice(at..=at, rest);
+        }
     }
 
     /// A roll ended for certain, for better or worse.

@@ -100,6 +100,7 @@ table! {
 
     "roll.bytes_max" roll.bytes_max: "Hot events are rolled into Parquet when they hold this much.";
     "roll.age_ms_max" roll.age_ms_max: "Hot events are rolled into Parquet when the oldest is this old.";
+    "roll.tidy_interval_ms" roll.tidy_interval_ms: "How often the lake is followed, and swept of files that no version names.";
 
     "query.memory_bytes_max" query.memory_bytes_max: "Memory of all queries; sorts and aggregates spill to disk beyond it.";
     "query.spill_bytes_max" query.spill_bytes_max: "Disk for spilling.";

@@ -6,23 +6,39 @@ use anyhow::{Context, Result, anyhow, bail};
 use futures::StreamExt;
 use serde_json::Value;
 
-use crate::events::{COLUMNS, Content};
-use crate::ledger::Stored;
+use crate::events::{COLUMNS, Content, Events};
+use crate::grpc::Grpc;
+use crate::ledger::{Batch, Stored};
+use crate::wire;
 
 /// The answer to a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is durable.
-    Acked { accepted: u64, duplicates: u64, rejected: u64 },
+    /// It is durable. `counts`: events stored now and events stored before, where the answer tells them apart.
+    Acked { counts: Option<(u64, u64)>, rejected: u64 },
     /// The request is at fault: nothing was stored.
     Refused(String),
     /// The connection broke, or the server is busy or failed: nobody knows. It is sent again later.
     Unknown(String),
 }
 
+/// A way in whose requests are answered one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Newline-delimited JSON over HTTP.
+    Ndjson,
+    /// OTLP over gRPC.
+    Otlp,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 2] = [Self::Ndjson, Self::Otlp];
+}
+
 /// Speaks to one server. Cheap to clone; connections are kept alive.
 #[derive(Clone)]
 pub(crate) struct Client {
+    pub(crate) grpc: Grpc,
     http: reqwest::Client,
     url: String,
     key: String,
@@ -37,7 +53,7 @@ impl Client {
     }
 
     /// A client with the secrets of `first-run.env`.
-    pub(crate) fn new(url: &str, secrets: &str) -> Result<Self> {
+    pub(crate) fn new(url: &str, grpc_url: &str, secrets: &str) -> Result<Self> {
         let secret = |name: &str| {
             let line = secrets
                 .lines()
@@ -46,11 +62,19 @@ impl Client {
                 .with_context(|| format!("`first-run.env` has no {name}"))
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
-        Ok(Self { http, url: url.to_owned(), key: secret("TEPHRA_KEY")?, token: secret("TEPHRA_TOKEN")? })
+        let key = secret("TEPHRA_KEY")?;
+        Ok(Self { grpc: Grpc::new(grpc_url, &key)?, http, url: url.to_owned(), key, token: secret("TEPHRA_TOKEN")? })
     }
 
-    /// Sends lines of NDJSON as one batch.
-    pub(crate) async fn ingest(&self, lines: String) -> Answer {
+    /// Sends one batch.
+    pub(crate) async fn send(&self, way: Way, events: &Events, batch: &Batch) -> Answer {
+        match way {
+            Way::Ndjson => self.ingest(wire::lines(events, batch)).await,
+            Way::Otlp => self.grpc.export(wire::otlp(events, batch)).await,
+        }
+    }
+
+    async fn ingest(&self, lines: String) -> Answer {
         let request = self.http.post(format!("{}/api/v1/ingest", self.url)).bearer_auth(&self.key);
         let answer = match request.header("content-type", "application/x-ndjson").body(lines).send().await {
             Ok(answer) => answer,
@@ -67,11 +91,8 @@ impl Client {
             value => value.as_u64().unwrap_or(0),
         };
         if status.is_success() {
-            return Answer::Acked {
-                accepted: count("accepted"),
-                duplicates: count("duplicates").max(count("duplicate")),
-                rejected: count("rejected"),
-            };
+            let duplicates = count("duplicates").max(count("duplicate"));
+            return Answer::Acked { counts: Some((count("accepted"), duplicates)), rejected: count("rejected") };
         }
         let why = format!("{status}: {body}");
         if status.is_client_error() { Answer::Refused(why) } else { Answer::Unknown(why) }

@@ -64,6 +64,7 @@ async fn open(life: &Life, disk: &FaultFs) -> Result<Store> {
     settings.hot.env = Some(disk.env());
     settings.hot.disk_reserve_bytes = 0;
     settings.cold.checkpoint_commits = 4;
+    settings.cold.vacuum_grace_minutes = 0;
     Store::open(settings, Arc::new(SystemClock)).await.context("the store does not open after the cut")
 }
 

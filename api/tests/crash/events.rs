@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
 use tephra_storage::{Event, Kind, Level, ProjectId, Text};
 
 /// SplitMix64: enough for tests, and the same on every machine.
@@ -103,24 +102,6 @@ impl Events {
             trace_id: random.one_in(2).then_some(trace),
             tags,
         }
-    }
-
-    /// The event as a line of NDJSON, without the line's end.
-    pub(crate) fn line(&self, number: u64) -> String {
-        let content = self.content(number);
-        json!({
-            "event_id": hex::encode(self.id(number)),
-            "timestamp": chrono::DateTime::from_timestamp_micros(content.timestamp).map(|t| t.to_rfc3339()),
-            "level": content.level,
-            "message": content.message,
-            "exception_type": content.exception_type,
-            "stack": content.stack,
-            "service": content.service,
-            "user_id": content.user_id,
-            "trace_id": content.trace_id,
-            "tags": content.tags,
-        })
-        .to_string()
     }
 
     /// The event as the store takes it.

@@ -1,9 +1,10 @@
 //! The load: clients that send, an auditor that counts, until the server is gone.
 //!
-//! A client sends its next batch once the last is answered. Now and then it repeats a batch that was acknowledged, as
-//! an SDK does that missed the answer: every event of it has to be counted as a duplicate. The auditor asks for the
-//! number of events all the time: it lies between what was acknowledged before the question and what was sent before
-//! the answer, and never goes back, whatever rolls meanwhile.
+//! Some clients send their next batch once the last is answered, over NDJSON or OTLP; others keep an `AppendStream` full
+//! (`stream.rs`). Now and then one repeats a batch that was acknowledged, as an SDK does that missed the answer: every
+//! event of it has to be counted as a duplicate, also where it came another way. The auditor asks for the number of events
+//! all the time: it lies between what was acknowledged before the question and what was sent before the answer, and never
+//! goes back, whatever rolls meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +13,19 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, Way};
 use crate::events::Random;
 use crate::ledger::{Batch, Ledger, State};
+use crate::stream;
 
-pub(crate) const CLIENTS: u64 = 6;
+/// Clients whose requests are answered one by one.
+const CALLERS: u64 = 4;
+/// Clients that keep a stream open.
+const STREAMS: u64 = 2;
 const BATCH_EVENTS_MAX: u64 = 24;
 const BUSY_WAIT_MS: u64 = 20;
-const LOST_WAIT_MS: u64 = 200;
+/// After an answer that was none: do not fill the ledger with what cannot arrive.
+pub(crate) const LOST_WAIT_MS: u64 = 200;
 
 /// Running clients.
 pub(crate) struct Load {
@@ -31,9 +37,13 @@ impl Load {
     pub(crate) fn start(client: &Client, ledger: &Arc<Mutex<Ledger>>, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
-        for number in 0..CLIENTS {
+        for number in 0..CALLERS + STREAMS {
             let random = Random::new(seed ^ (number << 32));
-            tasks.spawn(send(client.clone(), ledger.clone(), stop.clone(), random));
+            if number < CALLERS {
+                tasks.spawn(send(client.clone(), ledger.clone(), stop.clone(), random));
+            } else {
+                tasks.spawn(stream::send(client.grpc.clone(), ledger.clone(), stop.clone(), random));
+            }
         }
         tasks.spawn(audit(client.clone(), ledger.clone(), stop.clone()));
         Self { stop, tasks }
@@ -53,75 +63,69 @@ impl Load {
 
 async fn send(client: Client, ledger: Arc<Mutex<Ledger>>, stop: Arc<AtomicBool>, mut random: Random) {
     while !stop.load(Ordering::SeqCst) {
-        let repeated = random.one_in(20).then(|| ledger.lock().an_acked_batch(random.next())).flatten();
-        let lost = match repeated {
-            Some(batch) => repeat(&client, &ledger, batch).await,
-            None => {
-                let batch = ledger.lock().begin(1 + random.below(BATCH_EVENTS_MAX));
-                deliver(&client, &ledger, batch).await
-            }
-        };
-        if lost {
-            // The server failed or is gone: do not fill the ledger with what cannot arrive.
+        let (batch, repeated) = next(&ledger, &mut random);
+        let way = Way::ALL[random.below(Way::ALL.len() as u64) as usize];
+        let answer = answer(&client, way, &ledger, &batch).await;
+        if note(&ledger, &batch, repeated, answer) {
             tokio::time::sleep(Duration::from_millis(LOST_WAIT_MS)).await;
         }
     }
 }
 
-/// Sends a batch whose fate is open and writes down the answer; true where there was none.
-pub(crate) async fn deliver(client: &Client, ledger: &Mutex<Ledger>, batch: Batch) -> bool {
-    let answer = client.ingest(lines(ledger, batch)).await;
+/// What a client sends next, and whether it was acknowledged before.
+pub(crate) fn next(ledger: &Mutex<Ledger>, random: &mut Random) -> (Batch, bool) {
     let mut ledger = ledger.lock();
+    let repeated = random.one_in(20).then(|| ledger.an_acked_batch(random.next())).flatten();
+    match repeated {
+        Some(batch) => (batch, true),
+        None => (ledger.begin(1 + random.below(BATCH_EVENTS_MAX)), false),
+    }
+}
+
+/// Sends a batch whose fate is open and writes down the answer; true where there was none.
+pub(crate) async fn deliver(client: &Client, way: Way, ledger: &Mutex<Ledger>, batch: &Batch) -> bool {
+    let answer = answer(client, way, ledger, batch).await;
+    note(ledger, batch, false, answer)
+}
+
+async fn answer(client: &Client, way: Way, ledger: &Mutex<Ledger>, batch: &Batch) -> Answer {
+    let events = ledger.lock().events.clone();
+    client.send(way, &events, batch).await
+}
+
+/// Writes down the answer to a batch, which was `repeated` where it had been acknowledged; true where there was none.
+pub(crate) fn note(ledger: &Mutex<Ledger>, batch: &Batch, repeated: bool, answer: Answer) -> bool {
+    let mut ledger = ledger.lock();
+    let name = format!("batch {} of {} events", batch.first, batch.count);
     match answer {
-        Answer::Acked { accepted, duplicates, rejected } => {
+        Answer::Acked { counts, rejected } => {
             ledger.answered(batch.first, State::Acked);
+            if rejected > 0 {
+                ledger.violation(format!("{name} is sound and {rejected} of them were rejected"));
+            }
+            let Some((accepted, duplicates)) = counts else { return false };
             ledger.totals.duplicates_dropped += duplicates;
-            if rejected > 0 || accepted + duplicates != batch.count {
+            if repeated && (accepted, duplicates) != (0, batch.count) {
                 ledger.violation(format!(
-                    "batch {} of {} events was answered with {accepted} accepted, {duplicates} duplicates, {rejected} rejected",
-                    batch.first, batch.count
+                    "{name} was repeated and {accepted} were accepted, {duplicates} named as duplicates"
                 ));
+            }
+            if !repeated && accepted + duplicates + rejected != batch.count {
+                ledger.violation(format!("{name} was answered with {accepted} accepted, {duplicates} duplicates"));
             }
             false
         }
-        Answer::Refused(why) => {
+        Answer::Refused(why) if !repeated => {
             ledger.answered(batch.first, State::Refused);
-            ledger.violation(format!("batch {} is sound and was refused: {why}", batch.first));
+            ledger.violation(format!("{name} is sound and was refused: {why}"));
             true
         }
-        Answer::Unknown(_) => {
+        Answer::Unknown(_) if !repeated => {
             ledger.answered(batch.first, State::Unknown);
             true
         }
-    }
-}
-
-async fn repeat(client: &Client, ledger: &Mutex<Ledger>, batch: Batch) -> bool {
-    let answer = client.ingest(lines(ledger, batch)).await;
-    match answer {
-        Answer::Acked { accepted, duplicates, .. } => {
-            let mut ledger = ledger.lock();
-            ledger.totals.duplicates_dropped += duplicates;
-            if accepted != 0 || duplicates != batch.count {
-                ledger.violation(format!(
-                    "batch {} of {} events was repeated and {accepted} were accepted, {duplicates} named as duplicates",
-                    batch.first, batch.count
-                ));
-            }
-            false
-        }
         Answer::Refused(_) | Answer::Unknown(_) => true,
     }
-}
-
-fn lines(ledger: &Mutex<Ledger>, batch: Batch) -> String {
-    let events = ledger.lock().events.clone();
-    let mut body = String::new();
-    for number in batch.numbers() {
-        body.push_str(&events.line(number));
-        body.push('\n');
-    }
-    body
 }
 
 async fn audit(client: Client, ledger: Arc<Mutex<Ledger>>, stop: Arc<AtomicBool>) {

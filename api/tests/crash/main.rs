@@ -1,9 +1,9 @@
 //! The crash harness: kills a real server, cuts its power and rots its files, and holds what comes back against a ledger.
 //!
-//! The client writes down every event as acknowledged, refused or unanswered, outside the file system under test. After
-//! each crash: acknowledged ⊆ stored ⊆ sent, nothing refused is stored, each event once, each batch whole, every content
-//! as it was sent; unanswered batches are sent again and have to be recognised. At the end the lake is read as a stranger
-//! reads it, by the Delta log and plain Parquet.
+//! Clients send over NDJSON, OTLP and `AppendStream` and write down every event as acknowledged, refused or unanswered,
+//! outside the file system under test. After each crash: acknowledged ⊆ stored ⊆ sent, nothing refused is stored, each event
+//! once, each batch whole, every content as it was sent; unanswered batches are sent again and have to be recognised. At the
+//! end the lake is read as a stranger reads it, by the Delta log and plain Parquet.
 //!
 //! `cargo test -p tephra --features failpoints,planted-bugs --test crash -- --kills 50 --cuts 100`; `--plants` shows that
 //! planted bugs are caught. Moments are random, so a seed repeats the choices and not always the timing.
@@ -16,14 +16,18 @@ mod cut;
 mod events;
 mod flip;
 mod fscut;
+mod grpc;
 mod lake;
 mod ledger;
+mod leftovers;
 mod load;
 mod plants;
 mod report;
 mod rounds;
 mod server;
+mod stream;
 mod sys;
+mod wire;
 
 use std::process::{Command, ExitCode};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::client::{Client, Way};
 use crate::events::{Events, Random};
 use crate::lake;
 use crate::ledger::{Ledger, Stored};
+use crate::leftovers;
 use crate::load::{Load, deliver};
 use crate::report::Report;
 use crate::server::{Server, Setup, Started};
@@ -43,8 +44,8 @@ pub(crate) const POINTS: [&str; 19] = [
 const REACH_MS_MAX: u64 = 15_000;
 /// How long the load runs past an error: a roll that failed is tried again within it.
 const ERROR_MS: u64 = 2_500;
-const SWEEP: &str = "vacuum.before_delete";
-const SWEEP_MS_MAX: u64 = 90_000;
+/// How long a sweep may take to come round.
+const SWEEP_MS_MAX: u64 = 15_000;
 /// How long the load runs before a random kill.
 const LOAD_MS_MAX: u64 = 900;
 const POINTS_PER_LIFE: usize = 5;
@@ -92,9 +93,10 @@ impl Life {
         let unknown = self.ledger.lock().settle(&stored);
         let missing = |stored: &Stored| unknown.iter().map(|batch| batch.count - stored.count_of(batch)).sum::<u64>();
         let (before, absent) = (stored.rows(), missing(&stored));
-        for batch in &unknown {
+        for (number, batch) in unknown.iter().enumerate() {
+            let way = Way::ALL[number % Way::ALL.len()];
             let deadline = Instant::now() + Duration::from_secs(20);
-            while deliver(client, &self.ledger, *batch).await {
+            while deliver(client, way, &self.ledger, batch).await {
                 if Instant::now() > deadline {
                     bail!("batch {} is not accepted 20 s after the restart", batch.first);
                 }
@@ -121,6 +123,7 @@ impl Life {
         self.check(&client).await?;
         client.roll().await.context("could not roll")?;
         self.check(&client).await?;
+        self.swept().await?;
         server.stop().await?;
         let mut stored = Stored::new(&self.ledger.lock().events.clone(), "lake");
         lake::read_all(&self.data_dir.join("lake/events"), &mut stored).await?;
@@ -129,6 +132,18 @@ impl Life {
             bail!("{} batches still have no answer", left.len());
         }
         self.account(report);
+        Ok(())
+    }
+
+    /// Waits until the running server has swept what crashes left.
+    async fn swept(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_millis(SWEEP_MS_MAX);
+        while let left @ 1.. = leftovers::count(&self.data_dir) {
+            if Instant::now() > deadline {
+                bail!("{left} files that no version names are not swept within {SWEEP_MS_MAX} ms");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Ok(())
     }
 
@@ -212,8 +227,6 @@ async fn point_life(life: &Life, points: &[&str], random: &mut Random, report: &
         let later = format!("abort@{}", 2 + random.below(3));
         let error = format!("error@{}", 1 + random.below(3));
         let actions: &[&str] = match *point {
-            // The lake is swept once a minute only: one pass is enough.
-            SWEEP => &["abort@1"],
             // A start passes these once.
             "recovery.begin" | "recovery.end" => &["abort@1", "error@1"],
             _ => &["abort@1", &later, &error],
@@ -232,7 +245,7 @@ async fn point_life(life: &Life, points: &[&str], random: &mut Random, report: &
 
 /// One round with one armed point, then a start without it.
 async fn pass(life: &Life, point: &str, action: &str, random: &mut Random, report: &mut Report) -> Result<()> {
-    leave_an_orphan(&life.data_dir)?;
+    leftovers::leave(&life.data_dir)?;
     let setup = Setup { failpoints: format!("{point}={action}"), ..Setup::default() };
     let mut server = life.spawn(&setup)?;
     let aborts = action.starts_with("abort");
@@ -242,8 +255,7 @@ async fn pass(life: &Life, point: &str, action: &str, random: &mut Random, repor
         Started::Exited(status) => bail!("the server ended at its start with {status}:\n{}", server.log_tail()),
         Started::Ready(client) => {
             let load = life.load(&client, random);
-            let reach = if point == SWEEP { SWEEP_MS_MAX } else { REACH_MS_MAX };
-            let wait = Duration::from_millis(if aborts { reach } else { ERROR_MS });
+            let wait = Duration::from_millis(if aborts { REACH_MS_MAX } else { ERROR_MS });
             let reached = exits_within(&mut server, wait).await?;
             server.kill()?;
             load.finish().await;
@@ -269,17 +281,4 @@ async fn exits_within(server: &mut Server, wait: Duration) -> Result<bool> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(false)
-}
-
-/// A data file that no commit names and that is older than any grace, as a crash before a commit leaves it.
-fn leave_an_orphan(data_dir: &Path) -> Result<()> {
-    let table = data_dir.join("lake/events");
-    if !table.is_dir() {
-        return Ok(());
-    }
-    let directory = table.join("retention_days=90/day=2020-01-01");
-    std::fs::create_dir_all(&directory)?;
-    let file = std::fs::File::create(directory.join("roll-orphan.parquet"))?;
-    file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000))?;
-    Ok(())
 }

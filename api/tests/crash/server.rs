@@ -28,6 +28,7 @@ pub(crate) struct Setup {
 pub(crate) struct Server {
     child: Child,
     url: String,
+    grpc: String,
     data_dir: PathBuf,
     log: PathBuf,
 }
@@ -44,12 +45,12 @@ impl Server {
     /// Starts the binary on `data_dir`; what it prints is appended to `log`.
     pub(crate) fn spawn(data_dir: &Path, log: &Path, setup: &Setup) -> Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
-        let http = free_address()?;
+        let (http, grpc) = (free_address()?, free_address()?);
         let mut command = Command::new(env!("CARGO_BIN_EXE_tephra"));
         command
             .args(["serve", "--data-dir"])
             .arg(data_dir)
-            .args(["--http", &http, "--grpc", &free_address()?])
+            .args(["--http", &http, "--grpc", &grpc])
             .env("TEPHRA_FAILPOINTS", &setup.failpoints)
             .env("TEPHRA_HOT_DISK_RESERVE_BYTES", "1048576")
             .env("TEPHRA_COLD_CHECKPOINT_COMMITS", "4")
@@ -58,13 +59,14 @@ impl Server {
             .env("TEPHRA_QUERY_TIME_MS_MAX", "120000")
             .env("TEPHRA_OTLP_HTTP_ADDRESS", "")
             .env("TEPHRA_ROLL_BYTES_MAX", "4194304")
+            .env("TEPHRA_ROLL_TIDY_INTERVAL_MS", "250")
             .env("TEPHRA_ROLL_AGE_MS_MAX", if setup.never_roll { "3600000" } else { "300" })
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
         let child = command.spawn().context("could not start the server")?;
-        let url = format!("http://{http}");
-        Ok(Self { child, url, data_dir: data_dir.to_owned(), log: log.to_owned() })
+        let (url, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
+        Ok(Self { child, url, grpc, data_dir: data_dir.to_owned(), log: log.to_owned() })
     }
 
     /// Waits until the server answers or ends.
@@ -77,7 +79,7 @@ impl Server {
             if Client::is_ready(&self.url).await {
                 let secrets = fs::read_to_string(self.data_dir.join("first-run.env"))
                     .context("the server is ready and has not written `first-run.env`")?;
-                return Ok(Started::Ready(Client::new(&self.url, &secrets)?));
+                return Ok(Started::Ready(Client::new(&self.url, &self.grpc, &secrets)?));
             }
             if Instant::now() > deadline {
                 bail!("the server did not become ready within {START_MS_MAX} ms; its log ends:\n{}", self.log_tail());

@@ -18,6 +18,7 @@ mod concurrency;
 mod disk;
 mod duplicates;
 mod lake;
+mod metrics;
 mod opentelemetry_sdk;
 mod recovery;
 mod running;

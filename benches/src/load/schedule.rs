@@ -106,7 +106,8 @@ impl Recorder {
 
     pub(super) fn stored(&mut self, intended: Instant, counts: Counts) {
         let us = u64::try_from(intended.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.latency.saturating_record(us);
+        // Not `saturating_record`: that never grows, and cuts everything off at two microseconds.
+        let _ = self.latency.record(us);
         self.accepted += counts.accepted;
         self.duplicates += counts.duplicates;
         self.rejected += counts.rejected;
@@ -140,6 +141,13 @@ mod tests {
         let schedule = Schedule::new(5..27, 10, None);
         let ranges: Vec<_> = std::iter::from_fn(|| schedule.take()).map(|job| job.events).collect();
         assert_eq!(ranges, [5..15, 15..25, 25..27]);
+    }
+
+    #[test]
+    fn latencies_of_any_length_are_kept() {
+        let mut recorder = Recorder::default();
+        recorder.stored(Instant::now() - Duration::from_millis(250), Counts::default());
+        assert!((250_000..300_000_000).contains(&recorder.latency.max()), "{}", recorder.latency.max());
     }
 
     #[test]

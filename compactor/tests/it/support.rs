@@ -7,6 +7,8 @@ use tephra_storage::{Append, Appended, Clock, Event, ProjectId, StorageSettings,
 /// 2026-11-20 12:00 UTC.
 pub(crate) const NOON_US: i64 = 1_795_176_000_000_000;
 
+const MEMORY_BYTES_MAX: usize = 64 << 20;
+
 pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) clock: Arc<TestClock>,
@@ -17,16 +19,21 @@ impl Fixture {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new(NOON_US));
-        let store = open(directory.path(), clock.clone()).await;
+        let store = open(directory.path(), clock.clone(), MEMORY_BYTES_MAX).await;
         Self { store, clock, directory }
     }
 
     /// As after a restart.
     pub(crate) async fn reopen(self) -> Self {
+        self.reopen_within(MEMORY_BYTES_MAX).await
+    }
+
+    /// The same with this much room for hot batches in memory.
+    pub(crate) async fn reopen_within(self, memory_bytes_max: usize) -> Self {
         let Self { store, clock, directory } = self;
         store.close().await.unwrap();
         drop(store);
-        let store = open(directory.path(), clock.clone()).await;
+        let store = open(directory.path(), clock.clone(), memory_bytes_max).await;
         Self { store, clock, directory }
     }
 
@@ -54,8 +61,9 @@ impl Fixture {
     }
 }
 
-async fn open(directory: &std::path::Path, clock: Arc<TestClock>) -> Store {
+async fn open(directory: &std::path::Path, clock: Arc<TestClock>, memory_bytes_max: usize) -> Store {
     let mut settings = StorageSettings::new(directory);
+    settings.hot.memory_bytes_max = memory_bytes_max;
     settings.hot.disk_reserve_bytes = 0;
     Store::open(settings, clock).await.unwrap()
 }

@@ -2,23 +2,24 @@
 //!
 //! The frame of a request is read first and leaves each record as raw text, so that a bad record costs only itself.
 
+mod fields;
+mod records;
+
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::record::{self, EXCEPTION, LogRecord, Span, SpanEvent};
+use super::record;
 use crate::batch::{Batch, Decoded};
 use crate::draft::Shared;
 use crate::error::{Error, Result};
 use crate::json::{complaint, parse, text_of};
 use crate::limits::{Limits, Receipt};
 use crate::value::{Pairs, Value};
-
-type Read<T> = std::result::Result<T, String>;
+use fields::{Read, attributes, string};
+use records::{log_record, span};
 
 /// `{"resourceLogs": […]}` or `{"resourceSpans": […]}`.
 #[derive(Deserialize)]
@@ -175,184 +176,4 @@ fn object<'t>(raw: &'t str, text: &str) -> Read<Pairs<'t>> {
             Err(format!("{what} (line {line}, column {column} of the object at byte {start} of the request)"))
         }
     }
-}
-
-fn log_record<'t>(pairs: Pairs<'t>, limits: &Limits) -> Read<LogRecord<'t>> {
-    let mut record = LogRecord::default();
-    for (key, value) in pairs {
-        if value == Value::Null {
-            continue;
-        }
-        match key.as_ref() {
-            "timeUnixNano" | "time_unix_nano" => record.time_nanos = whole(&key, &value)?,
-            "observedTimeUnixNano" | "observed_time_unix_nano" => record.observed_nanos = whole(&key, &value)?,
-            "severityNumber" | "severity_number" => record.severity_number = severity(&key, &value)?,
-            "severityText" | "severity_text" => record.severity_text = string(&key, value)?,
-            "body" => record.body = any_value(value)?,
-            "attributes" => record.attributes = attributes(value)?,
-            "droppedAttributesCount" | "dropped_attributes_count" => record.dropped_attributes = whole(&key, &value)?,
-            "traceId" | "trace_id" => record.trace_id = id(&key, value)?,
-            "spanId" | "span_id" => record.span_id = id(&key, value)?,
-            "eventName" | "event_name" => record.event_name = string(&key, value)?,
-            _ => {}
-        }
-    }
-    limits.check_attributes(record.attributes.len()).map(|()| record)
-}
-
-fn span<'t>(pairs: Pairs<'t>, limits: &Limits) -> Read<Span<'t>> {
-    let mut span = Span::default();
-    for (key, value) in pairs {
-        match (key.as_ref(), value) {
-            (_, Value::Null) => {}
-            ("traceId" | "trace_id", value) => span.trace_id = id(&key, value)?,
-            ("spanId" | "span_id", value) => span.span_id = id(&key, value)?,
-            ("name", value) => span.name = string(&key, value)?,
-            ("endTimeUnixNano" | "end_time_unix_nano", value) => span.end_nanos = whole(&key, &value)?,
-            ("attributes", value) => span.attributes = attributes(value)?,
-            ("events", Value::List(events)) => {
-                for event in events {
-                    span.exceptions.extend(exception(event)?);
-                }
-            }
-            ("events", other) => return Err(wrong(&key, "a list", &other)),
-            _ => {}
-        }
-    }
-    limits.check_attributes(span.attributes.len()).map(|()| span)
-}
-
-fn exception(event: Value<'_>) -> Read<Option<SpanEvent<'_>>> {
-    let Value::Map(pairs) = event else { return Err(wrong("events", "a list of objects", &event)) };
-    let mut event = SpanEvent::default();
-    let mut is_exception = false;
-    for (key, value) in pairs {
-        match (key.as_ref(), value) {
-            (_, Value::Null) => {}
-            ("timeUnixNano" | "time_unix_nano", value) => event.time_nanos = whole(&key, &value)?,
-            ("name", value) => is_exception = value == Value::Text(EXCEPTION.into()),
-            ("attributes", value) => event.attributes = attributes(value)?,
-            ("droppedAttributesCount" | "dropped_attributes_count", value) => {
-                event.dropped_attributes = whole(&key, &value)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(is_exception.then_some(event))
-}
-
-/// `[{"key": …, "value": AnyValue}, …]`
-fn attributes(value: Value<'_>) -> Read<Pairs<'_>> {
-    let list = match value {
-        Value::List(list) => list,
-        Value::Null => return Ok(Pairs::new()),
-        other => return Err(wrong("attributes", "a list", &other)),
-    };
-    let mut pairs = Pairs::with_capacity(list.len());
-    for item in list {
-        let Value::Map(fields) = item else { return Err(wrong("attributes", "a list of objects", &item)) };
-        let (mut name, mut read) = (Cow::Borrowed(""), Value::Null);
-        for (key, value) in fields {
-            match key.as_ref() {
-                "key" => name = string("key", value)?,
-                "value" => read = any_value(value)?,
-                _ => {}
-            }
-        }
-        pairs.push((name, read));
-    }
-    Ok(pairs)
-}
-
-/// `{"stringValue": …}` and its like; unknown kinds are null.
-fn any_value(value: Value<'_>) -> Read<Value<'_>> {
-    let fields = match value {
-        Value::Map(fields) => fields,
-        Value::Null => return Ok(Value::Null),
-        other => return Err(wrong("value", "an object such as {\"stringValue\": …}", &other)),
-    };
-    let mut read = Value::Null;
-    for (key, value) in fields {
-        read = match (key.as_ref(), value) {
-            (_, Value::Null) => continue,
-            ("stringValue" | "string_value", value) => Value::Text(string(&key, value)?),
-            ("boolValue" | "bool_value", value @ Value::Bool(_)) => value,
-            ("boolValue" | "bool_value", other) => return Err(wrong(&key, "a boolean", &other)),
-            ("intValue" | "int_value", value) => Value::Int(whole(&key, &value)?),
-            ("doubleValue" | "double_value", value) => Value::Double(double(&key, &value)?),
-            ("bytesValue" | "bytes_value", value) => {
-                let text = string(&key, value)?;
-                let bytes = BASE64_STANDARD.decode(text.as_bytes());
-                Value::Bytes(bytes.map_err(|error| format!("`{key}` is not base64: {error}"))?.into())
-            }
-            ("arrayValue" | "array_value", value) => {
-                Value::List(values(value)?.into_iter().map(any_value).collect::<Read<_>>()?)
-            }
-            ("kvlistValue" | "kvlist_value", value) => Value::Map(attributes(Value::List(values(value)?))?),
-            _ => continue,
-        };
-    }
-    Ok(read)
-}
-
-/// The list in `{"values": […]}`.
-fn values(value: Value<'_>) -> Read<Vec<Value<'_>>> {
-    let Value::Map(fields) = value else { return Err(wrong("value", "an object with `values`", &value)) };
-    match fields.into_iter().find(|(key, _)| key == "values") {
-        None | Some((_, Value::Null)) => Ok(Vec::new()),
-        Some((_, Value::List(list))) => Ok(list),
-        Some((_, other)) => Err(wrong("values", "a list", &other)),
-    }
-}
-
-fn string<'t>(key: &str, value: Value<'t>) -> Read<Cow<'t, str>> {
-    match value {
-        Value::Text(text) => Ok(text),
-        Value::Null => Ok(Cow::Borrowed("")),
-        other => Err(wrong(key, "a string", &other)),
-    }
-}
-
-fn whole<N: TryFrom<i128>>(key: &str, value: &Value<'_>) -> Read<N> {
-    value
-        .as_int()
-        .and_then(|number| N::try_from(number).ok())
-        .ok_or_else(|| wrong(key, "a whole number in range", value))
-}
-
-fn double(key: &str, value: &Value<'_>) -> Read<f64> {
-    match value {
-        Value::Double(number) => Ok(*number),
-        Value::Int(number) => Ok(*number as f64),
-        Value::Uint(number) => Ok(*number as f64),
-        Value::Text(text) => text.parse().map_err(|_| wrong(key, "a number", value)),
-        other => Err(wrong(key, "a number", other)),
-    }
-}
-
-/// A number, or a name such as `SEVERITY_NUMBER_ERROR2`.
-fn severity(key: &str, value: &Value<'_>) -> Read<i32> {
-    const NAMES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-    let Value::Text(text) = value else { return whole(key, value) };
-    let Some(name) = text.strip_prefix("SEVERITY_NUMBER_") else { return whole(key, value) };
-    let (word, step) = match name.as_bytes().last() {
-        Some(digit @ b'2'..=b'4') => (&name[..name.len() - 1], i32::from(digit - b'1')),
-        _ => (name, 0),
-    };
-    let level = (0i32..).zip(NAMES).find(|(_, known)| *known == word);
-    match level {
-        Some((level, _)) => Ok(level * 4 + 1 + step),
-        None if name == "UNSPECIFIED" => Ok(0),
-        None => Err(wrong(key, "a severity", value)),
-    }
-}
-
-/// Hexadecimal digits.
-fn id<'t>(key: &str, value: Value<'t>) -> Read<Cow<'t, [u8]>> {
-    let text = string(key, value)?;
-    hex::decode(text.as_bytes()).map(Cow::Owned).map_err(|error| format!("`{key}` is not hexadecimal: {error}"))
-}
-
-fn wrong(key: &str, needed: &str, found: &Value<'_>) -> String {
-    format!("`{key}` is {}, where {needed} is needed", found.type_name())
 }

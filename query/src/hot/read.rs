@@ -141,10 +141,10 @@ impl Reader {
         }
         let mut columns: Vec<ArrayRef> = found.columns().to_vec();
         if found.num_rows() > 0 && !self.other_columns.is_empty() {
-            let mut others = read(segment, &self.other_columns)?;
-            if let Some(mask) = &remain {
-                others = filter_record_batch(&others, mask)?;
-            }
+            let others = match &remain {
+                Some(mask) => segment.read_rows(&self.other_columns, mask).map_err(external)?,
+                None => read(segment, &self.other_columns)?,
+            };
             columns.extend(others.columns().iter().cloned());
         }
         let rows = found.num_rows();
@@ -188,7 +188,7 @@ fn narrow(found: &mut RecordBatch, remain: &mut Option<BooleanArray>, mask: Opti
 
 /// The columns of a segment as one batch, also where it was let go from memory and comes back in parts.
 fn read(segment: &HotSegment, columns: &[usize]) -> Result<RecordBatch> {
-    let parts = segment.read(columns).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let parts = segment.read(columns).map_err(external)?;
     match <[RecordBatch; 1]>::try_from(parts) {
         Ok([batch]) => Ok(batch),
         Err(parts) if columns.is_empty() => {
@@ -198,6 +198,10 @@ fn read(segment: &HotSegment, columns: &[usize]) -> Result<RecordBatch> {
         }
         Err(parts) => Ok(concat_batches(&Arc::new(hot_schema().project(columns)?), &parts)?),
     }
+}
+
+fn external(error: tephra_storage::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 impl Iterator for Reader {

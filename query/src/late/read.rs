@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
-use arrow::compute::{interleave, take_record_batch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder};
+use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::JoinSet;
@@ -15,7 +15,7 @@ use futures::TryStreamExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use tephra_storage::schema::{COLUMNS, ColumnKind, cold_schema, hot_schema, table_schema};
+use tephra_storage::schema::{COLUMNS, ColumnKind, cold_schema, table_schema};
 use tephra_storage::{ColdFile, HotSegment, Snapshot};
 
 use crate::cold::{ColdReader, whole};
@@ -141,13 +141,11 @@ async fn collect(rows: FileRows, columns: Vec<usize>, to: Vec<usize>) -> Result<
 }
 
 fn read_segment(segment: &HotSegment, rows: &Rows, columns: &[usize]) -> Result<Found> {
-    let parts = segment.read(columns).map_err(|error| DataFusionError::External(Box::new(error)))?;
-    let batch = match <[RecordBatch; 1]>::try_from(parts) {
-        Ok([batch]) => batch,
-        Err(parts) => arrow::compute::concat_batches(&Arc::new(hot_schema().project(columns)?), &parts)?,
-    };
-    let at: UInt32Array = rows.iter().map(|(row, _)| Some(*row as u32)).collect();
-    let batch = take_record_batch(&batch, &at)?;
+    let mut mask = BooleanBufferBuilder::new(segment.rows());
+    mask.append_n(segment.rows(), false);
+    rows.iter().for_each(|(row, _)| mask.set_bit(*row, true));
+    let batch = segment.read_rows(columns, &BooleanArray::new(mask.finish(), None));
+    let batch = batch.map_err(|error| DataFusionError::External(Box::new(error)))?;
     let to = rows.iter().map(|(_, to)| *to).collect();
     Ok(Found { batch: table_form(batch.columns().iter().cloned(), columns)?, to })
 }

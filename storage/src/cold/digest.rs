@@ -46,6 +46,11 @@ impl Digests {
         self.0.is_empty()
     }
 
+    /// The bytes of each segment.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        (0..self.len()).map(|segment| self.range(segment))
+    }
+
     /// The segments that `range` touches.
     pub(crate) fn touched(&self, range: &Range<u64>) -> Range<usize> {
         let first = self.0.partition_point(|(end, _)| *end <= range.start);

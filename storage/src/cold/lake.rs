@@ -4,7 +4,7 @@
 //! versions.
 
 use std::collections::HashMap;
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,7 @@ pub(crate) struct Lake {
     log: LogStoreRef,
     files: Arc<Verified>,
     store: Arc<dyn ObjectStore>,
+    directory: Option<PathBuf>,
     app_id: String,
     settings: ColdSettings,
     state: Mutex<State>,
@@ -69,6 +70,11 @@ struct State {
 }
 
 impl Lake {
+    /// Whether the files lie in a directory of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// Opens the table, or makes it.
     pub(crate) async fn open(data_dir: &FsPath, node_id: &str, settings: ColdSettings) -> Result<Self> {
         let place = Place::open(data_dir, &settings)?;
@@ -84,6 +90,7 @@ impl Lake {
             log,
             files,
             store: place.table,
+            directory: place.directory,
             app_id: format!("tephra/{node_id}"),
             settings,
             state: Mutex::new(state),
@@ -285,14 +292,20 @@ impl Lake {
         Ok(true)
     }
 
-    /// Deletes files that no version names and that are older than the grace. Returns how many.
+    /// Deletes files that no version names, finished or not, and that are older than the grace. Returns how many.
     pub(crate) async fn vacuum(&self, now_us: i64) -> Result<usize> {
         let grace = Duration::from_secs(self.settings.vacuum_grace_minutes * 60);
         if self.opened.elapsed() < grace {
             return Ok(0);
         }
+        let oldest_kept_ms = now_us / 1000 - i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let live = self.refresh().await?;
-        vacuum::unnamed(&self.store, &live, now_us, grace).await
+        let unnamed = vacuum::unnamed(&self.store, &live, oldest_kept_ms).await?;
+        let unfinished = match &self.directory {
+            Some(directory) => vacuum::unfinished(directory.clone(), oldest_kept_ms).await?,
+            None => 0,
+        };
+        Ok(unnamed + unfinished)
     }
 }
 

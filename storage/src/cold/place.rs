@@ -1,6 +1,6 @@
 //! Finds the object store that the settings name, and where in it the table lies.
 
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) table: Arc<dyn ObjectStore>,
     /// The table's address, with a slash at its end.
     pub(crate) url: Url,
+    /// The table's directory, where it is a local one.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 impl Place {
@@ -56,7 +58,8 @@ impl Place {
         let directory = directory.canonicalize().map_err(failed)?;
         let prefix = Path::from_absolute_path(&directory)
             .map_err(|error| Error::caused(ErrorKind::Invalid, "the lake's directory has an unusable name", error))?;
-        Self::below(Arc::new(DurableLocal::new()), "file:///", &prefix)
+        let place = Self::below(Arc::new(DurableLocal::new()), "file:///", &prefix)?;
+        Ok(Self { directory: Some(directory.join(TABLE)), ..place })
     }
 
     fn s3(url: &Url, settings: &ColdSettings) -> Result<Self> {
@@ -86,6 +89,6 @@ impl Place {
         let path = prefix.clone().join(TABLE);
         let url = Url::parse(&format!("{base}{path}/"))
             .map_err(|error| Error::caused(ErrorKind::Invalid, "the lake has an unusable address", error))?;
-        Ok(Self { table: Arc::new(PrefixStore::new(root.clone(), path)), root, url })
+        Ok(Self { table: Arc::new(PrefixStore::new(root.clone(), path)), root, url, directory: None })
     }
 }

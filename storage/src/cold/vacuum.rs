@@ -1,12 +1,16 @@
 //! Keeps what lies beside the live files short and honest: unnamed files go, checkpoints are sealed, the log is checked.
 //!
-//! A roll that died between its put and its commit leaves a file that no version names. It is deleted by its exact
-//! name, after a grace longer than any upload and any query.
+//! A roll that died between its put and its commit leaves a file that no version names; one that died within a put to the
+//! local disk leaves a file under a temporary name, which no listing of the store shows. Each is deleted by its exact name,
+//! after a grace longer than any upload and any query.
 //!
 //! Checkpoints are Parquet and carry no checksum: a digest beside each one stands for it.
 
+use std::fs;
+use std::io;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use deltalake_core::logstore::LogStoreRef;
 use futures::TryStreamExt;
@@ -16,19 +20,13 @@ use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::cold::catalog::ColdVersion;
-use crate::cold::commit;
+use crate::cold::{commit, durable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 
-/// Deletes data files that `live` does not name and that were written before the grace.
-pub(crate) async fn unnamed(
-    store: &Arc<dyn ObjectStore>,
-    live: &ColdVersion,
-    now_us: i64,
-    grace: Duration,
-) -> Result<usize> {
+/// Deletes data files that `live` does not name and that were written before `oldest_kept_ms`.
+pub(crate) async fn unnamed(store: &Arc<dyn ObjectStore>, live: &ColdVersion, oldest_kept_ms: i64) -> Result<usize> {
     let named: HashSet<&str> = live.files.iter().map(|file| file.path.as_str()).collect();
-    let oldest_kept_ms = now_us / 1000 - i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     let failed = |error| Error::caused(ErrorKind::Busy, "could not sweep the lake", error);
     let mut swept = 0;
     let listed: Vec<_> = store.list(None).try_collect().await.map_err(failed)?;
@@ -47,6 +45,45 @@ pub(crate) async fn unnamed(
         tracing::info!(path, bytes = object.size, "deleted a file that no version of the lake names");
     }
     metrics::counter!("tephra_cold_vacuumed_files_total").increment(swept as u64);
+    Ok(swept)
+}
+
+/// Deletes what puts to the local disk had not finished when they were cut short before `oldest_kept_ms`.
+pub(crate) async fn unfinished(directory: PathBuf, oldest_kept_ms: i64) -> Result<usize> {
+    let oldest_kept = UNIX_EPOCH + Duration::from_millis(u64::try_from(oldest_kept_ms).unwrap_or(0));
+    let swept = tokio::task::spawn_blocking(move || sweep(&directory, oldest_kept)).await;
+    let swept = swept.map_err(|error| Error::caused(ErrorKind::Internal, "could not sweep the lake", error))??;
+    metrics::counter!("tephra_cold_vacuumed_files_total").increment(swept as u64);
+    Ok(swept)
+}
+
+fn sweep(directory: &FsPath, oldest_kept: SystemTime) -> Result<usize> {
+    let failed =
+        |error: io::Error| Error::caused(ErrorKind::Busy, format!("could not sweep `{}`", directory.display()), error);
+    let mut swept = 0;
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed)?.is_dir() {
+            swept += sweep(&path, oldest_kept)?;
+            continue;
+        }
+        if !durable::is_unfinished(&path) {
+            continue;
+        }
+        // Its put may end at this moment and take the name away.
+        let Ok(meta) = entry.metadata() else { continue };
+        if meta.modified().map_err(failed)? >= oldest_kept {
+            continue;
+        }
+        failpoint::hit("vacuum.before_delete")?;
+        match fs::remove_file(&path) {
+            Ok(()) => swept += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(error)),
+        }
+        tracing::info!(path = %path.display(), bytes = meta.len(), "deleted a file that was never finished");
+    }
     Ok(swept)
 }
 

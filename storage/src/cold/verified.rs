@@ -1,8 +1,13 @@
 //! The lake's object store as readers see it: bytes of a data file are checked before they are returned.
 //!
 //! A segment of a file (a row group, or the footer with what precedes it) is fetched whole and compared with its digest
-//! when it is first touched; after that its ranges are read directly. Files this process has written itself count as
-//! checked only once read back, since the disk may have lied.
+//! when it is first touched, and what is returned then is cut from the very bytes that were compared. After that its ranges
+//! are read directly. Files this process has written itself count as checked only once read back, since the disk may have
+//! lied.
+//!
+//! Known weakness: a file that rots after its segments were checked is not noticed before the next start or `tephra check`.
+
+mod source;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,13 +18,14 @@ use futures::stream::BoxStream;
 use hashbrown::HashMap;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result,
 };
 use parking_lot::Mutex;
 
 use crate::cold::digest::Digests;
 use crate::failpoint;
+use source::{File, Source};
 
 /// What a read returns where the bytes are not what was written. It is the source of an `object_store` error.
 #[derive(Debug)]
@@ -50,12 +56,6 @@ pub(crate) struct Verified {
     files: Mutex<HashMap<String, Arc<File>>>,
 }
 
-#[derive(Debug)]
-struct File {
-    digests: Digests,
-    checked: Mutex<Vec<bool>>,
-}
-
 impl Verified {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> Self {
         Self { inner, files: Mutex::default() }
@@ -63,8 +63,7 @@ impl Verified {
 
     /// Tells the digests of a live file.
     pub(crate) fn expect(&self, path: &str, digests: &Digests) {
-        let checked = Mutex::new(vec![false; digests.len()]);
-        self.files.lock().entry_ref(path).or_insert_with(|| Arc::new(File { digests: digests.clone(), checked }));
+        self.files.lock().entry_ref(path).or_insert_with(|| Arc::new(File::new(digests)));
     }
 
     /// Forgets a file that is no longer live.
@@ -72,33 +71,11 @@ impl Verified {
         self.files.lock().remove(path);
     }
 
-    fn file(&self, location: &Path) -> Option<Arc<File>> {
-        self.files.lock().get(location.as_ref()).cloned()
-    }
-
-    /// Checks the segments that `range` touches and were not checked before.
-    async fn check(&self, location: &Path, file: &File, range: &Range<u64>) -> Result<()> {
-        if failpoint::planted("no_digest_check") {
-            return Ok(());
-        }
-        for segment in file.digests.touched(range) {
-            if file.checked.lock().get(segment).copied().unwrap_or(true) {
-                continue;
-            }
-            let whole = file.digests.range(segment);
-            let bytes = self.inner.get_range(location, whole.clone()).await?;
-            metrics::counter!("tephra_cold_verified_bytes_total").increment(bytes.len() as u64);
-            if !file.digests.matches(segment, &bytes) {
-                metrics::counter!("tephra_cold_digest_mismatches_total").increment(1);
-                let mismatch = DigestMismatch { path: location.to_string(), range: whole };
-                tracing::error!(%mismatch, "a cold file is damaged");
-                return Err(Error::Generic { store: "lake", source: Box::new(mismatch) });
-            }
-            if let Some(checked) = file.checked.lock().get_mut(segment) {
-                *checked = true;
-            }
-        }
-        Ok(())
+    /// A file whose bytes are to be checked; `None` where there is nothing to compare them with.
+    fn source(&self, location: &Path) -> Option<Source> {
+        let file = self.files.lock().get(location.as_ref()).cloned()?;
+        let unchecked = file.is_unsealed() || failpoint::planted("no_digest_check");
+        (!unchecked).then(|| Source::new(self.inner.clone(), location.clone(), file))
     }
 }
 
@@ -119,31 +96,23 @@ impl ObjectStore for Verified {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let Some(file) = self.file(location).filter(|_| !options.head) else {
+        let Some(source) = self.source(location).filter(|_| !options.head) else {
             return self.inner.get_opts(location, options).await;
         };
-        let length = file.digests.range(file.digests.len().saturating_sub(1)).end;
-        let range = match &options.range {
-            None => 0..length,
-            Some(GetRange::Bounded(range)) => range.start..range.end.min(length),
-            Some(GetRange::Offset(start)) => *start..length,
-            Some(GetRange::Suffix(bytes)) => length.saturating_sub(*bytes)..length,
-        };
-        self.check(location, &file, &range).await?;
         metrics::counter!("tephra_cold_reads_total").increment(1);
-        let result = self.inner.get_opts(location, options).await?;
-        debug_assert!(matches!(result.payload, GetResultPayload::Stream(_) | GetResultPayload::File(..)));
-        Ok(result)
+        let cuts = source.cuts(options.range.as_ref());
+        match cuts.as_slice() {
+            [first, rest @ ..] if !source.is_checked(&cuts) => source.get(first, rest, options).await,
+            _ => self.inner.get_opts(location, options).await,
+        }
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        if let Some(file) = self.file(location) {
-            for range in ranges {
-                self.check(location, &file, range).await?;
-            }
-        }
         metrics::counter!("tephra_cold_reads_total").increment(1);
-        self.inner.get_ranges(location, ranges).await
+        match self.source(location) {
+            Some(source) => source.get_ranges(ranges).await,
+            None => self.inner.get_ranges(location, ranges).await,
+        }
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -162,3 +131,6 @@ impl ObjectStore for Verified {
         self.inner.copy_opts(from, to, options).await
     }
 }
+
+#[cfg(test)]
+mod tests;

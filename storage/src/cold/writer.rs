@@ -27,7 +27,12 @@ use crate::schema::{column_index, hot_schema};
 /// The version of the files' layout, in each footer and in the table's properties.
 pub(crate) const FORMAT: &str = "1";
 /// Rows of a row group.
-pub const ROW_GROUP_ROWS: usize = 131_072;
+pub const ROW_GROUP_ROWS: usize = 32_768;
+/// Rows of a page. A service's groups lie together, so small pages let a query for one service leave most of the file alone,
+/// and a query for a hundred rows decode little beside them.
+const PAGE_ROWS: usize = 2048;
+/// Columns in which one looks for single values.
+pub const BLOOM_COLUMNS: [&str; 3] = ["event_id", "trace_id", "user_id"];
 
 /// Columns in whose values nothing repeats: no dictionary.
 const PLAIN: [&str; 8] =
@@ -58,7 +63,8 @@ static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
         .set_created_by(format!("tephra {}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("a level of zstd")))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(10_000)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
         .set_statistics_truncate_length(Some(64))
         .set_sorting_columns(Some(vec![
             sorting("project_id", false),
@@ -77,7 +83,7 @@ static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
     for name in ["stack", "frames"] {
         properties = properties.set_column_dictionary_page_size_limit(column(name), 32 << 20);
     }
-    for name in ["event_id", "trace_id", "user_id"] {
+    for name in BLOOM_COLUMNS {
         properties = properties
             .set_column_bloom_filter_enabled(column(name), true)
             .set_column_bloom_filter_fpp(column(name), 0.03)

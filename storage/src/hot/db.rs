@@ -139,6 +139,24 @@ impl Db {
         Ok(())
     }
 
+    /// The value of one batch as it is stored; `None` where no batch has the number.
+    pub(crate) fn value(&self, number: u64) -> Result<Option<Vec<u8>>> {
+        self.value_with(number, true)
+    }
+
+    /// The same without RocksDB's own checksums: whatever lies there.
+    pub(crate) fn value_unchecked(&self, number: u64) -> Result<Option<Vec<u8>>> {
+        self.value_with(number, false)
+    }
+
+    fn value_with(&self, number: u64, checked: bool) -> Result<Option<Vec<u8>>> {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(checked);
+        options.fill_cache(false);
+        let value = self.db.get_cf_opt(self.family(BATCHES), number.to_be_bytes(), &options);
+        value.map_err(|error| broken(&format!("read hot batch {number}"), error))
+    }
+
     /// A fact of `meta`, a number.
     pub(crate) fn meta(&self, key: &[u8]) -> Result<Option<u64>> {
         let value = self.db.get(key).map_err(|error| broken("read the hot tier's facts", error))?;
@@ -199,7 +217,7 @@ fn small(cache: &Cache) -> Options {
 
 fn batches(cache: &Cache) -> Options {
     let mut options = small(cache);
-    options.set_write_buffer_size(32 << 20);
+    options.set_write_buffer_size(16 << 20);
     options.set_max_write_buffer_number(4);
     options.set_enable_blob_files(true);
     options.set_min_blob_size(512);
@@ -216,7 +234,7 @@ fn ids(cache: &Cache, floor_s: Arc<AtomicU32>) -> Options {
     table.set_format_version(5);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    options.set_write_buffer_size(16 << 20);
+    options.set_write_buffer_size(8 << 20);
     options.set_max_write_buffer_number(3);
     options.set_compaction_style(DBCompactionStyle::Universal);
     options.set_memtable_whole_key_filtering(true);

@@ -3,7 +3,8 @@
 //! Batches above the lake's watermark are read one at a time, so memory stays bounded; each is decoded and its checksum
 //! verified. One that does not decode is moved to `quarantine`: kept, counted, shown, and the server starts anyway.
 //! Numbers missing between the watermark and the high-water mark are acknowledged events that are gone: that is
-//! refused, with the exact range, until the operator accepts it.
+//! refused, with the exact range, until the operator accepts it. So is a lake that covers less than this node has rolled
+//! and dropped, before anything is changed.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use rocksdb::WriteBatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::hot::codec;
-use crate::hot::db::{BATCHES, Db, META_ROLLED, META_SKIPPED, QUARANTINE, broken, sequence};
+use crate::hot::db::{Db, META_ROLLED, META_SKIPPED, broken, sequence};
 use crate::hot::mark::Mark;
+use crate::hot::quarantine::{self, Damaged};
 use crate::hot::segment::HotSegment;
 use crate::tiers::Tiers;
 
@@ -53,7 +55,9 @@ pub(crate) fn recover(
             last = number;
             match codec::decode(value).and_then(|batch| HotSegment::new(db.clone(), number, batch, &tiers.stacks())) {
                 Ok(segment) => tiers.publish(segment)?,
-                Err(error) if error.kind() == ErrorKind::Corrupt => bad.push((number, value.to_vec(), error)),
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    bad.push(Damaged { number, value: value.to_vec(), error });
+                }
                 Err(error) => {
                     return Err(Error::caused(error.kind(), format!("could not read hot batch {number}"), error));
                 }
@@ -65,7 +69,7 @@ pub(crate) fn recover(
             Err(error) if accept_data_loss && error.kind() == ErrorKind::Corrupt && last < mark.read() => {
                 last += 1;
                 from = last + 1;
-                bad.push((last, Vec::new(), error));
+                bad.push(Damaged { number: last, value: Vec::new(), error });
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let hint = "restore the disk from a copy, or start once with `--accept-data-loss` to go on without what cannot be read";
@@ -74,9 +78,7 @@ pub(crate) fn recover(
             Err(error) => return Err(error),
         }
     }
-    for (number, value, error) in bad {
-        quarantine(db, number, &value, &error)?;
-    }
+    quarantine::set_aside(db, &bad)?;
 
     missing.extend((last + 1..=mark.read()).filter(|gap| !known_gaps.contains(gap)));
     if let (Some(first), Some(end)) = (missing.first(), missing.last()) {
@@ -98,23 +100,7 @@ pub(crate) fn recover(
         accept(db, &missing)?;
     }
     failpoint::hit("recovery.end")?;
-    Ok(Recovered { sequence: last, quarantined: quarantined(db)? })
-}
-
-/// Moves a batch out of the readers' way.
-fn quarantine(db: &Db, number: u64, value: &[u8], error: &Error) -> Result<()> {
-    tracing::error!(batch = number, %error, "quarantined a hot batch: its events are kept aside and missing from answers");
-    let mut batch = WriteBatch::default();
-    batch.put_cf(db.family(QUARANTINE), number.to_be_bytes(), value);
-    batch.delete_cf(db.family(BATCHES), number.to_be_bytes());
-    batch.put([META_SKIPPED, &number.to_be_bytes()].concat(), []);
-    db.write(batch).map_err(|error| broken("quarantine a batch", error))
-}
-
-/// The numbers of the batches in quarantine.
-pub(crate) fn quarantined(db: &Db) -> Result<u64> {
-    let items = db.raw().iterator_cf(db.family(QUARANTINE), rocksdb::IteratorMode::Start);
-    items.map(|item| item.map(|_| 1).map_err(|error| broken("read the quarantine", error))).sum()
+    Ok(Recovered { sequence: last, quarantined: quarantine::count(db)? })
 }
 
 fn accept(db: &Db, missing: &[u64]) -> Result<()> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
 use tephra_storage::Store;
 
-use crate::support::{Failure, Random, append, clock, close, read, roll, settings};
+use crate::support::{Failure, Random, append, clock, close, copy_tree, files, read, roll, settings};
 
 const FLIPS: u64 = 40;
 
@@ -150,31 +150,4 @@ fn flip(path: &Path, byte: u64, bit: u8) {
     file.read_exact_at(&mut content, byte).unwrap();
     content[0] ^= 1 << bit;
     file.write_all_at(&content, byte).unwrap();
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if fs::metadata(&path).unwrap().len() > 0 {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_tree(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }

@@ -4,6 +4,8 @@
 
 mod bit_rot;
 mod fault_store;
+mod lake_put_back;
 mod object_store_faults;
 mod power;
 mod support;
+mod vacuum;

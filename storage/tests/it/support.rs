@@ -1,7 +1,8 @@
 //! A store with a ledger: events whose content follows from their number, appended, rolled, and read back whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch};
@@ -175,11 +176,40 @@ pub(crate) async fn close(store: Store, dir: &Path) {
     drop(store);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let open = || {
-        let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        files.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|target| target.starts_with(dir))
+        let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|target| target.starts_with(dir))
     };
     while open() {
         assert!(std::time::Instant::now() < deadline, "the store holds its files open");
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+/// The files below a directory that hold anything, sorted.
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if fs::metadata(&path).unwrap().len() > 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Copies a directory with everything below it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
     }
 }
