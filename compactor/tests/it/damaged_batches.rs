@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tephra_compactor::roll;
 use tephra_storage::ErrorKind;
+use tephra_storage::schema::column_index;
 
 use crate::support::Fixture;
 
@@ -66,7 +67,8 @@ async fn check(room: fn(u64) -> u64, segments: usize) {
     assert_eq!((status.watermark, status.last_sequence), (BATCHES, BATCHES));
 
     // Who looked before it was set aside is told, rather than shown the rest as if it were everything.
-    let errors: Vec<_> = before.hot().iter().filter_map(|segment| segment.read(&[0]).err()).collect();
+    let message = column_index("message");
+    let errors: Vec<_> = before.hot().iter().filter_map(|segment| segment.read(&[message]).err()).collect();
     assert_eq!(errors.iter().map(|error| error.kind()).collect::<Vec<_>>(), [ErrorKind::Corrupt], "{errors:?}");
     drop(before);
     assert!(fixture.store.drop_rolled().await.unwrap());

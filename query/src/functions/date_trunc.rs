@@ -54,6 +54,8 @@ impl ScalarUDFImpl for DateTrunc {
         }
         let (zone, times) = (zone.clone(), with_zone(times, None));
         args.args[1] = ColumnarValue::Array(times);
+        args.arg_fields[1] = without_zone(&args.arg_fields[1]);
+        args.return_field = without_zone(&args.return_field);
         Ok(match self.0.invoke_with_args(args)? {
             ColumnarValue::Array(truncated) => ColumnarValue::Array(with_zone(&truncated, Some(zone))),
             scalar => scalar,
@@ -67,6 +69,10 @@ impl ScalarUDFImpl for DateTrunc {
     fn documentation(&self) -> Option<&Documentation> {
         self.0.documentation()
     }
+}
+
+fn without_zone(field: &FieldRef) -> FieldRef {
+    Arc::new(field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)))
 }
 
 fn with_zone(times: &ArrayRef, zone: Option<Arc<str>>) -> ArrayRef {
