@@ -51,6 +51,7 @@ impl Server {
             .args(["serve", "--data-dir"])
             .arg(data_dir)
             .args(["--http", &http, "--grpc", &grpc])
+            .env("RUST_BACKTRACE", "0") // the end of the log is for what went wrong
             .env("TEPHRA_FAILPOINTS", &setup.failpoints)
             .env("TEPHRA_HOT_DISK_RESERVE_BYTES", "1048576")
             .env("TEPHRA_COLD_CHECKPOINT_COMMITS", "4")

@@ -61,6 +61,9 @@ pub(crate) fn decode(version: u64, bytes: &Bytes) -> Result<Vec<Action>> {
     let text = std::str::from_utf8(bytes).map_err(|error| corrupt(error.to_string()))?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     let info = lines.iter().position(|line| line.starts_with("{\"commitInfo\""));
+    for line in &lines {
+        serde_json::from_str::<serde::de::IgnoredAny>(line).map_err(|error| corrupt(error.to_string()))?;
+    }
     let expected = info
         .and_then(|at| serde_json::from_str::<Value>(lines[at]).ok())
         .and_then(|info| Some(info["commitInfo"][INFO]["checksum"].as_str()?.to_owned()));

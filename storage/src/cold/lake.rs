@@ -122,7 +122,7 @@ impl Lake {
             ]))
             .await;
         match made {
-            Ok(_) => Ok(()),
+            Ok(_) => vacuum::seal_first_commit(&self.log, self.store.as_ref()).await,
             // Another node may have made it at the same moment.
             Err(error) => match self.log.is_delta_table_location().await {
                 Ok(true) => Ok(()),

@@ -12,6 +12,7 @@ use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use deltalake_core::kernel::Action;
 use deltalake_core::logstore::LogStoreRef;
 use futures::TryStreamExt;
 use hashbrown::HashSet;
@@ -101,6 +102,38 @@ pub(crate) async fn seal_checkpoint(store: &dyn ObjectStore, version: u64) -> Re
     Ok(())
 }
 
+/// Writes the digest of the commit that made the table, which carries no checksum: it is not one of ours.
+pub(crate) async fn seal_first_commit(log: &LogStoreRef, store: &dyn ObjectStore) -> Result<()> {
+    let failed = |error| Error::caused(ErrorKind::Busy, "could not seal the lake's first commit", error);
+    let unreadable = |error| Error::caused(ErrorKind::Busy, "could not read the lake's first commit", error);
+    if let Some(entry) = log.read_commit_entry(0).await.map_err(unreadable)? {
+        let actions = commit::decode(0, &entry)?;
+        let is_whole = actions.iter().any(|action| matches!(action, Action::Metadata(_)))
+            && actions.iter().any(|action| matches!(action, Action::Protocol(_)));
+        if !is_whole {
+            return Err(Error::new(ErrorKind::Busy, "could not read the lake's first commit: it came cut short"));
+        }
+        let digest = format!("{:032x}", xxh3_128(&entry));
+        store.put(&Path::from(FIRST_SEAL), digest.into()).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether the first commit is what was written, where that is known.
+async fn check_first_commit(entry: &[u8], store: &dyn ObjectStore) -> Result<()> {
+    let failed = |error| Error::caused(ErrorKind::Busy, "could not check the lake's first commit", error);
+    let sealed = match store.get(&Path::from(FIRST_SEAL)).await {
+        Ok(sealed) => sealed.bytes().await.map_err(failed)?,
+        // The process ended between the two, or another program made the table.
+        Err(StoreError::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if sealed.as_ref() == format!("{:032x}", xxh3_128(entry)).as_bytes() {
+        return Ok(());
+    }
+    Err(Error::corrupt("commit 0 of the lake is damaged: its digest does not match"))
+}
+
 /// Checks the newest checkpoint and every commit after it; returns the checkpoint's version.
 ///
 /// # Errors
@@ -130,11 +163,16 @@ pub(crate) async fn verify_log(log: &LogStoreRef, store: &dyn ObjectStore) -> Re
     let mut next = newest.map_or(0, |found| found + 1);
     let unreadable = |error| Error::caused(ErrorKind::Busy, "could not read the lake's log", error);
     while let Some(entry) = log.read_commit_entry(next).await.map_err(unreadable)? {
+        if next == 0 {
+            check_first_commit(&entry, store).await?;
+        }
         commit::decode(next, &entry)?;
         next += 1;
     }
     Ok(newest.unwrap_or(0))
 }
+
+const FIRST_SEAL: &str = "_tephra/00000000000000000000.commit.digest";
 
 fn checkpoint(version: u64) -> Path {
     Path::from(format!("_delta_log/{version:020}.checkpoint.parquet"))

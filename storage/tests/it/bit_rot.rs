@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tephra_storage::Store;
+use tephra_storage::{ErrorKind, Store};
 
 use crate::support::{Failure, Random, append, clock, close, copy_tree, files, read, roll, settings};
 
@@ -132,6 +132,22 @@ async fn a_flipped_bit_in_a_table_or_blob_is_found() {
 #[tokio::test]
 async fn a_flipped_bit_in_a_commit_is_found() {
     flips(Kind::Commit).await;
+}
+
+#[tokio::test]
+async fn the_commit_that_made_the_table_is_named_whichever_of_its_bytes_is_damaged() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(settings(dir.path()), clock()).await.unwrap();
+    close(store, dir.path()).await;
+    let path =
+        files(dir.path()).into_iter().find(|path| path.ends_with("_delta_log/00000000000000000000.json")).unwrap();
+    for byte in (0..fs::metadata(&path).unwrap().len()).step_by(41) {
+        flip(&path, byte, 1);
+        let error = Store::open(settings(dir.path()), clock()).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {byte}: {error}");
+        assert!(error.to_string().contains("commit 0 of the lake is damaged"), "byte {byte}: {error}");
+        flip(&path, byte, 1);
+    }
 }
 
 #[tokio::test]
