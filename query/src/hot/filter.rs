@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, exec_datafusion_err};
-use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, DynamicFilterPhysicalExpr, Literal};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
@@ -25,6 +27,14 @@ pub(super) struct Condition {
     rows: Arc<dyn PhysicalExpr>,
     /// The same over the one dictionary column that it reads, in the table form.
     words: Option<Words>,
+    /// The same where it asks for one id.
+    id: Option<OneId>,
+}
+
+/// `column = id`, which is what a lookup is. Arrow's comparison takes three times as long.
+struct OneId {
+    column: String,
+    id: Vec<u8>,
 }
 
 struct Words {
@@ -64,10 +74,46 @@ pub(super) fn conditions(filters: &[Arc<dyn PhysicalExpr>], columns: &[usize]) -
                 .max()
                 .unwrap_or(0),
         };
-        found.push((cost, Condition { rows: adapter.rewrite(filter.clone())?, words }));
+        let rows = adapter.rewrite(filter.clone())?;
+        let id = OneId::of(&rows);
+        found.push((cost, Condition { rows, words, id }));
     }
     found.sort_by_key(|(cost, _)| *cost);
     Ok(found.into_iter().map(|(_, condition)| condition).collect())
+}
+
+impl OneId {
+    fn of(condition: &Arc<dyn PhysicalExpr>) -> Option<Self> {
+        let equal = condition.downcast_ref::<BinaryExpr>().filter(|binary| *binary.op() == Operator::Eq)?;
+        let column = equal.left().downcast_ref::<Column>()?;
+        match equal.right().downcast_ref::<Literal>()?.value() {
+            ScalarValue::FixedSizeBinary(_, Some(id)) => {
+                Some(Self { column: column.name().to_owned(), id: id.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn mask(&self, ids: &FixedSizeBinaryArray) -> BooleanArray {
+        let found = match (<[u8; 16]>::try_from(&self.id[..]), <[u8; 8]>::try_from(&self.id[..])) {
+            (Ok(id), _) => same(ids, id, u128::from_ne_bytes),
+            (_, Ok(id)) => same(ids, id, u64::from_ne_bytes),
+            _ => BooleanBuffer::collect_bool(ids.len(), |row| ids.value(row) == self.id),
+        };
+        match ids.logical_nulls() {
+            Some(nulls) => BooleanArray::new(&found & nulls.inner(), None),
+            None => BooleanArray::new(found, None),
+        }
+    }
+}
+
+fn same<const N: usize, T: PartialEq>(
+    ids: &FixedSizeBinaryArray,
+    id: [u8; N],
+    number: fn([u8; N]) -> T,
+) -> BooleanBuffer {
+    let id = number(id);
+    BooleanBuffer::collect_bool(ids.len(), |row| ids.value(row).try_into().is_ok_and(|value| number(value) == id))
 }
 
 impl Words {
@@ -107,10 +153,14 @@ impl Words {
         };
         let null = verdicts.value(values.len());
         let keys = dictionary.keys();
-        Ok(Some(match keys.null_count() {
-            0 => keys.values().iter().map(|key| Some(verdicts.value(*key as usize))).collect(),
-            _ => keys.iter().map(|key| Some(key.map_or(null, |key| verdicts.value(key as usize)))).collect(),
-        }))
+        let (verdicts, numbers) = (verdicts.values(), keys.values());
+        let mask = match keys.nulls() {
+            None => BooleanBuffer::collect_bool(keys.len(), |row| verdicts.value(numbers[row] as usize)),
+            Some(nulls) => BooleanBuffer::collect_bool(keys.len(), |row| {
+                if nulls.is_valid(row) { verdicts.value(numbers[row] as usize) } else { null }
+            }),
+        };
+        Ok(Some(BooleanArray::new(mask, None)))
     }
 }
 
@@ -122,6 +172,11 @@ impl Condition {
             && let Some(mask) = words.verdicts(column)?
         {
             return Ok(mask);
+        }
+        if let Some(one) = &self.id
+            && let Some(ids) = batch.column_by_name(&one.column).and_then(|ids| ids.as_fixed_size_binary_opt())
+        {
+            return Ok(one.mask(ids));
         }
         boolean(&self.rows, batch)
     }

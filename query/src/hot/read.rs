@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -179,8 +179,11 @@ fn narrow(found: &mut RecordBatch, remain: &mut Option<BooleanArray>, mask: Opti
     *remain = Some(match remain.take() {
         None => mask,
         Some(all) => {
-            let mut verdicts = mask.values().iter();
-            all.values().iter().map(|kept| Some(kept && verdicts.next().unwrap_or(false))).collect()
+            let mut kept = BooleanBufferBuilder::new(all.len());
+            kept.append_n(all.len(), false);
+            let rows = all.values().set_indices().zip(mask.values().iter());
+            rows.filter(|(_, verdict)| *verdict).for_each(|(row, _)| kept.set_bit(row, true));
+            BooleanArray::new(kept.finish(), None)
         }
     });
     Ok(())
