@@ -19,7 +19,8 @@ target=${CARGO_TARGET_DIR:-target}
 data=${TEPHRA_DATA_DIR:-./data}
 
 [ -x "$target/$folder/tephra" ] || echo "run: first build, about 40 minutes on two cores"
-cargo build --locked --profile "$profile" --package tephra --bin tephra
+# The whole workspace is named, so that dependencies are those of all other builds and are not built again.
+cargo build --locked --profile "$profile" --workspace --bin tephra
 echo "run: data in $data; stop with Ctrl-C"
 # The server takes every TEPHRA_* variable for a setting; these two are this script's.
 unset TEPHRA_PROFILE TEPHRA_CACHE
