@@ -9,7 +9,9 @@ mod args;
 pub mod generate;
 pub mod load;
 pub mod queries;
+pub mod reads;
 mod server;
+pub mod sockets;
 
 pub use args::{DataSetArgs, parse_time};
 pub use server::ServerArgs;

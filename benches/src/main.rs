@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tephra_bench::generate::{DataSet, JsonEncoder, write_parquet};
 use tephra_bench::load::LoadArgs;
 use tephra_bench::queries::QueriesArgs;
-use tephra_bench::{DataSetArgs, load, queries};
+use tephra_bench::reads::ReadsArgs;
+use tephra_bench::sockets::SocketsArgs;
+use tephra_bench::{DataSetArgs, load, queries, reads, sockets};
 
 /// Benchmarks of Tephra.
 #[derive(Debug, Parser)]
@@ -28,6 +30,10 @@ enum Command {
     Load(LoadArgs),
     /// Asks the seven queries and checks the answers.
     Queries(QueriesArgs),
+    /// Reads issues and events as people do, at an even rate, and measures how long each read takes.
+    Reads(ReadsArgs),
+    /// Opens live sockets that only listen, and measures what they cost the server.
+    Sockets(SocketsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +61,8 @@ fn main() -> anyhow::Result<()> {
         Command::Generate(args) => generate(&args),
         Command::Load(args) => runtime()?.block_on(load::run(&args)),
         Command::Queries(args) => runtime()?.block_on(queries::run(&args)),
+        Command::Reads(args) => runtime()?.block_on(reads::run(&args)),
+        Command::Sockets(args) => runtime()?.block_on(sockets::run(&args)),
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) grpc: String,
     pub(crate) key: String,
-    token: String,
+    pub(crate) token: String,
     given_pid: Option<u32>,
     http: reqwest::Client,
 }
@@ -83,6 +83,13 @@ impl Server {
             bail!("the server refused to roll: {status}: {text}");
         }
         Ok((text.trim().to_owned(), start.elapsed()))
+    }
+
+    /// Asks for a path. Returns the status and the text.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.send().await.with_context(|| format!("could not ask for `{path}`"))?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Runs one statement. Returns the rows as lines of JSON and the time until the last byte.

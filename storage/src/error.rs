@@ -11,6 +11,8 @@ pub enum ErrorKind {
     NotFound,
     /// Ask for access.
     Denied,
+    /// Read it again: somebody else changed it meanwhile, or the name is taken.
+    Conflict,
     /// Retry later: a queue or the disk is full, or the store is stopping.
     Busy,
     /// Call the operator: stored bytes are not what was written.

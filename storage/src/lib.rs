@@ -13,6 +13,7 @@ mod error;
 mod event;
 pub mod failpoint;
 mod hot;
+pub mod meta;
 pub mod schema;
 mod settings;
 mod snapshot;

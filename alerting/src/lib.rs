@@ -1,0 +1,1 @@
+//! How Tephra reaches people.
