@@ -2,7 +2,8 @@
 # Installs what building Tephra (`build`) or also testing it (`test`, the default) needs, on Debian 12.
 #
 # Safe to run again: it looks first, and installs only what is missing. A second run takes about a second; a first one
-# one or two minutes for the packages, about ten more for cargo-nextest, and two for the Python clients.
+# one or two minutes for the packages, about ten more for cargo-nextest, two for the Python clients and half a one for the
+# OpenID provider.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,12 +23,14 @@ as_root() {
 # Compilers for RocksDB and zstd (C++), libclang for its bindings, protoc for the native protocol, mold to link.
 packages() {
     local wanted=(build-essential clang libclang-dev mold protobuf-compiler cmake pkg-config curl ca-certificates)
-    [ "$scope" = build ] || wanted+=(python3 python3-venv)
+    [ "$scope" = build ] || wanted+=(python3 python3-venv postgresql)
     local missing=()
     local package
     for package in "${wanted[@]}"; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
     done
+    # Another Node.js than Debian's is as good.
+    if [ "$scope" = test ] && ! command -v npm >/dev/null; then missing+=(nodejs npm); fi
     if [ ${#missing[@]} = 0 ]; then
         say "Debian packages: all there"
         return
@@ -85,9 +88,26 @@ python_clients() {
     echo "$wanted" >"$venv/requirements.sha256"
 }
 
+# Beside its packages, because that is where Node.js looks for them.
+openid_provider() {
+    local source=api/tests/clients/oidc folder=$cache/oidc
+    local wanted
+    wanted=$(cat "$source"/{package.json,package-lock.json,provider.mjs} | sha256sum | cut -d' ' -f1)
+    if [ "$(cat "$folder/source.sha256" 2>/dev/null)" = "$wanted" ]; then
+        say "OpenID provider: all there ($folder)"
+        return
+    fi
+    say "OpenID provider: installing into $folder (about half a minute)"
+    mkdir -p "$folder"
+    cp "$source"/{package.json,package-lock.json,provider.mjs} "$folder/"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
+    echo "$wanted" >"$folder/source.sha256"
+}
+
 packages
 rust
 if [ "$scope" = test ]; then
     nextest
     python_clients
+    openid_provider
 fi

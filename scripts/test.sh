@@ -42,11 +42,28 @@ deny() {
     fi
 }
 
+# One that is named already is used and left alone; else a cluster of this run's own, gone with it.
+postgres() {
+    if [ -n "${TEPHRA_TEST_POSTGRES_URL:-}" ]; then
+        skip postgres "TEPHRA_TEST_POSTGRES_URL names one"
+        return
+    fi
+    local folder
+    folder=/var/tmp/tephra-postgres-$(id -u)-$$
+    # shellcheck disable=SC2064
+    trap "scripts/postgres.sh stop '$folder'" EXIT
+    printf '\n== postgres: in %s\n' "$folder"
+    local exports
+    exports=$(scripts/postgres.sh start "$folder")
+    eval "$exports"
+}
+
 step setup scripts/setup.sh
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 step format cargo fmt --all --check
 step lint cargo clippy --locked --workspace --all-targets -- -D warnings
 deny
 crash
+postgres
 step test cargo nextest run --locked --workspace --profile "${NEXTEST_PROFILE:-default}"
 printf '\nall checks passed in %s s\n' "$SECONDS"
