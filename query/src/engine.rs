@@ -25,7 +25,7 @@ use crate::gate;
 use crate::progress::Progress;
 use crate::reader::LakeFiles;
 use crate::scope::Scope;
-use crate::session::{self, Session, TABLES, Template};
+use crate::session::{self, Built, Question, Session, TABLES, Template};
 use crate::settings::{QuerySettings, SqlOptions};
 use crate::warm;
 
@@ -93,8 +93,28 @@ impl Engine {
     /// `Invalid` with position and hint for a statement that is wrong or not a question, `Busy` when no turn comes
     /// within `queue_ms_max`, `Timeout` and `ResourcesExhausted` when planning alone passes a limit.
     pub async fn sql(&self, projects: &[ProjectId], sql: &str, options: SqlOptions) -> Result<Answer> {
+        let rows_max = options.rows_max.unwrap_or(u64::MAX).min(self.0.settings.rows_max);
+        let question = || gate::parse(sql, self.0.settings.sql_bytes_max, &TABLES).map(Question::Sql);
+        self.recorded(projects, question, rows_max, options.time_ms_max).await
+    }
+
+    /// The same for a plan that `make` builds over the scan of `events`. It bounds its rows itself.
+    pub(crate) async fn built(&self, projects: &[ProjectId], make: Built) -> Result<Answer> {
+        self.recorded(projects, || Ok(Question::Built(make)), u64::MAX, None).await
+    }
+
+    async fn recorded(
+        &self,
+        projects: &[ProjectId],
+        question: impl FnOnce() -> Result<Question>,
+        rows_max: u64,
+        time_ms_max: Option<u64>,
+    ) -> Result<Answer> {
         let progress = Arc::new(Progress::new(Instant::now()));
-        let answer = self.start(projects, sql, options, progress.clone()).await;
+        let answer = match question() {
+            Ok(question) => self.start(projects, question, rows_max, time_ms_max, progress.clone()).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &answer {
             answer::record(error.kind.as_str(), &progress);
         }
@@ -104,16 +124,15 @@ impl Engine {
     async fn start(
         &self,
         projects: &[ProjectId],
-        sql: &str,
-        options: SqlOptions,
+        question: Question,
+        rows_max: u64,
+        time_ms_max: Option<u64>,
         progress: Arc<Progress>,
     ) -> Result<Answer> {
         let inner = &self.0;
-        let rows_max = options.rows_max.unwrap_or(u64::MAX).min(inner.settings.rows_max);
-        let time_ms_max = options.time_ms_max.unwrap_or(u64::MAX).min(inner.settings.time_ms_max);
+        let time_ms_max = time_ms_max.unwrap_or(u64::MAX).min(inner.settings.time_ms_max);
         let deadline = tokio::time::Instant::now() + Duration::from_millis(time_ms_max);
 
-        let statement = gate::parse(sql, inner.settings.sql_bytes_max, &TABLES)?;
         let turn = self.turn().await?;
         let snapshot = Arc::new(inner.store.snapshot());
         let session = inner
@@ -125,7 +144,7 @@ impl Engine {
         let (sender, batches) = mpsc::channel(CHANNEL_BATCHES);
         let job = Job { session, progress: progress.clone(), rows_max, _turn: turn };
         let mut task = Running(inner.threads.spawn(async move {
-            match job.plan(statement, planned).await {
+            match job.plan(question, planned).await {
                 Some(rows) => job.drive(rows, sender).await,
                 None => drop(sender),
             }
@@ -176,12 +195,8 @@ struct Job {
 type Rows = datafusion::execution::SendableRecordBatchStream;
 
 impl Job {
-    async fn plan(
-        &self,
-        statement: datafusion::sql::parser::Statement,
-        planned: oneshot::Sender<Result<SchemaRef>>,
-    ) -> Option<Rows> {
-        let rows = match self.session.plan(statement).await {
+    async fn plan(&self, question: Question, planned: oneshot::Sender<Result<SchemaRef>>) -> Option<Rows> {
+        let rows = match self.session.plan(question).await {
             Ok(plan) => {
                 self.progress.planned(plan.clone());
                 execute_stream(plan, self.session.task())

@@ -38,10 +38,20 @@ mod words;
 
 mod functions;
 
+mod lists;
+mod search;
+
 pub mod output;
 
 pub use answer::{Answer, AnswerStream};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
+pub use lists::{
+    Buckets, Events, EventsPage, Facet, FacetValue, Facets, GroupHistogram, GroupOrder, GroupStats, Groups, GroupsPage,
+    Histogram, Neighbours, Row, Selection, Series,
+};
 pub use progress::Progress;
+pub use search::{
+    Comparison, Field, IssueKey, Matcher, Moment, Node, Pattern, Search, SearchError, Split, Term, Test, Value,
+};
 pub use settings::{QuerySettings, SqlOptions};

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider,
+    SchemaProvider, TableProvider,
 };
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -16,6 +17,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -66,8 +68,8 @@ impl Template {
 
     pub(crate) fn session(&self, snapshot: Arc<Snapshot>, scope: Scope, reader: ColdReader) -> PlanResult<Session> {
         let schema = MemorySchemaProvider::new();
-        let events = EventsTable::new(snapshot.clone(), scope.clone(), reader);
-        schema.register_table(TABLES[0].to_owned(), Arc::new(events))?;
+        let events: Arc<dyn TableProvider> = Arc::new(EventsTable::new(snapshot.clone(), scope.clone(), reader));
+        schema.register_table(TABLES[0].to_owned(), events.clone())?;
         schema.register_table(TABLES[1].to_owned(), Arc::new(FilesTable::new(snapshot, scope)))?;
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, Arc::new(schema))?;
@@ -76,7 +78,7 @@ impl Template {
         let mut state = self.0.clone();
         state.register_catalog_list(Arc::new(catalogs));
         state.mark_start_execution();
-        Ok(Session(state))
+        Ok(Session { state, events })
     }
 }
 
@@ -108,19 +110,38 @@ impl PhysicalOptimizerRule for Yielding {
     }
 }
 
-/// One caller's session, for one statement.
-pub(crate) struct Session(SessionState);
+/// What a session is asked.
+pub(crate) enum Question {
+    /// A statement that the gate let through.
+    Sql(Statement),
+    /// A plan of ours.
+    Built(Built),
+}
+
+/// Builds a plan over the scan of the caller's events.
+pub(crate) type Built = Box<dyn FnOnce(LogicalPlanBuilder) -> PlanResult<LogicalPlan> + Send>;
+
+/// One caller's session, for one question.
+pub(crate) struct Session {
+    state: SessionState,
+    events: Arc<dyn TableProvider>,
+}
 
 impl Session {
-    /// Plans a statement that the gate let through.
-    pub(crate) async fn plan(&self, statement: Statement) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let plan = self.0.statement_to_plan(statement).await?;
+    /// Plans the question.
+    pub(crate) async fn plan(&self, question: Question) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let plan = match question {
+            Question::Sql(statement) => self.state.statement_to_plan(statement).await?,
+            Question::Built(make) => {
+                make(LogicalPlanBuilder::scan(TABLES[0], provider_as_source(self.events.clone()), None)?)?
+            }
+        };
         gate::verify(&plan)?;
-        self.0.create_physical_plan(&plan).await
+        self.state.create_physical_plan(&plan).await
     }
 
     pub(crate) fn task(&self) -> Arc<TaskContext> {
-        Arc::new(TaskContext::from(&self.0))
+        Arc::new(TaskContext::from(&self.state))
     }
 }
 
