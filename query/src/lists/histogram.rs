@@ -62,9 +62,9 @@ impl Buckets {
         let length_us = bucket_ms.checked_mul(1_000).filter(|length| *length > 0).ok_or_else(|| {
             Error::invalid(format!("a bucket of {bucket_ms} ms")).with_hint("it takes one millisecond or more")
         })?;
-        let start_us = from_us.div_euclid(length_us) * length_us;
-        let covered = to_us.checked_sub(start_us).filter(|_| to_us > from_us);
-        let covered = covered.ok_or_else(|| Error::invalid("a range of time that is empty or too long"))?;
+        let start_us = from_us.div_euclid(length_us).checked_mul(length_us);
+        let covered = start_us.and_then(|start| Some((start, to_us.checked_sub(start)?))).filter(|_| to_us > from_us);
+        let (start_us, covered) = covered.ok_or_else(|| Error::invalid("a range of time that is empty or too long"))?;
         let count = (covered - 1) / length_us + 1;
         if count > BUCKETS_MAX {
             return Err(Error::invalid(format!("{count} buckets; at most {BUCKETS_MAX} are allowed"))

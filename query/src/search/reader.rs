@@ -1,6 +1,7 @@
 //! Goes through a search text character by character: words, quotes, escapes, and where each stands.
 
 use super::error::SearchError;
+use super::fields::is_taken;
 use super::tree::{Pattern, continues_key, starts_key};
 
 /// A place in the text.
@@ -94,8 +95,9 @@ impl<'a> Reader<'a> {
         if !ahead.take(":") {
             return Ok(None);
         }
-        // `core::panic` and `https://…` are texts.
-        if !is_tag && (ahead.rest().starts_with(':') || ahead.rest().starts_with("//")) {
+        // `core::panic` and `https://…` are texts, `user.ip:::1` is none.
+        let is_text = ahead.rest().starts_with(':') || ahead.rest().starts_with("//");
+        if is_text && !is_tag && !is_taken(&name) {
             return Ok(None);
         }
         *self = ahead;

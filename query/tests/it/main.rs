@@ -10,5 +10,7 @@ mod isolation;
 mod lab;
 mod late_rows;
 mod limits;
+mod lists;
 mod pruning;
+mod search;
 mod tiers;
