@@ -15,6 +15,8 @@ use crate::settings::ColdSettings;
 
 /// The table's name below the lake's place.
 const TABLE: &str = "events";
+/// Where copies of the metadata lie below the lake's place.
+const META: &str = "meta";
 
 /// Where the table lies.
 pub(crate) struct Place {
@@ -22,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) root: Arc<dyn ObjectStore>,
     /// The same store, rooted at the table.
     pub(crate) table: Arc<dyn ObjectStore>,
+    /// The same store, rooted at the copies of the metadata.
+    pub(crate) meta: Arc<dyn ObjectStore>,
     /// The table's address, with a slash at its end.
     pub(crate) url: Url,
     /// The table's directory, where it is a local one.
@@ -89,6 +93,7 @@ impl Place {
         let path = prefix.clone().join(TABLE);
         let url = Url::parse(&format!("{base}{path}/"))
             .map_err(|error| Error::caused(ErrorKind::Invalid, "the lake has an unusable address", error))?;
-        Ok(Self { table: Arc::new(PrefixStore::new(root.clone(), path)), root, url, directory: None })
+        let meta = Arc::new(PrefixStore::new(root.clone(), prefix.clone().join(META)));
+        Ok(Self { table: Arc::new(PrefixStore::new(root.clone(), path)), meta, root, url, directory: None })
     }
 }
