@@ -72,7 +72,8 @@ CREATE TABLE issues (
     id BIGINT PRIMARY KEY, project_id BIGINT NOT NULL REFERENCES projects (id), number BIGINT NOT NULL,
     title TEXT NOT NULL, culprit TEXT NOT NULL, kind TEXT NOT NULL, level TEXT NOT NULL, platform TEXT NOT NULL,
     logger TEXT NOT NULL,
-    -- unresolved, resolved, archived; and why: new, ongoing, regressed, escalating; release, next_release; forever, until, events
+    -- unresolved, resolved, archived; and why: new, ongoing, regressed, escalating; now, release, next_release; forever, until,
+    -- events. `changed_at` is when it came into its state.
     state TEXT NOT NULL, reason TEXT NOT NULL, resolved_in TEXT, archived_until BIGINT, archived_events BIGINT,
     assigned_user TEXT REFERENCES users (id), assigned_team TEXT REFERENCES teams (id),
     first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL, events BIGINT NOT NULL, users BIGINT NOT NULL,
@@ -89,7 +90,8 @@ CREATE INDEX issues_users ON issues (project_id, state, users);
 CREATE TABLE groups (
     project_id BIGINT NOT NULL, hash BIGINT NOT NULL, issue_id BIGINT NOT NULL REFERENCES issues (id),
     home_id BIGINT NOT NULL REFERENCES issues (id), first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL,
-    events BIGINT NOT NULL, users TEXT NOT NULL, grouping_version BIGINT NOT NULL,
+    events BIGINT NOT NULL, users TEXT NOT NULL, level TEXT NOT NULL, first_release TEXT, last_release TEXT,
+    grouping_version BIGINT NOT NULL,
     PRIMARY KEY (project_id, hash)
 );
 CREATE INDEX groups_of_issue ON groups (issue_id);

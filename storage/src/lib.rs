@@ -6,6 +6,7 @@
 //! A crash at any point leaves either the hot batch or the commit that covers it in force; the watermark in the lake
 //! says which. Formats are drawn in `FORMAT.md`.
 
+mod changes;
 mod check;
 mod clock;
 mod cold;
@@ -13,6 +14,7 @@ mod error;
 mod event;
 pub mod failpoint;
 mod hot;
+pub mod issues;
 pub mod meta;
 pub mod schema;
 mod settings;
@@ -20,6 +22,7 @@ mod snapshot;
 mod store;
 mod tiers;
 
+pub use changes::{Feed, FeedBatch, FeedRead, Hold};
 pub use check::CheckReport;
 pub use clock::{Clock, SystemClock, TestClock};
 pub use cold::catalog::{ColdFile, ColdVersion};

@@ -6,10 +6,28 @@
 //! A change is one transaction together with its row in the audit log: a crash leaves both or neither.
 
 pub mod audit;
+pub mod backup;
+pub mod comments;
 mod error;
+pub mod history;
+pub mod issues;
+pub mod keys;
+pub mod ledger;
+pub mod merge;
 mod open;
 pub mod organisation;
+pub mod outbox;
 pub mod projects;
+pub mod releases;
+pub mod resets;
+pub mod roles;
+pub mod saved;
+pub mod second_factor;
+pub mod sessions;
+pub(crate) mod statement;
+pub mod teams;
+pub mod tokens;
+pub mod users;
 
 use std::sync::Arc;
 

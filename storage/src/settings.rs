@@ -52,6 +52,10 @@ pub struct HotSettings {
     pub dedup_window_hours: u32,
     /// The room for remembered event ids on disk; the window shrinks where it does not suffice.
     pub dedup_bytes_max: u64,
+    /// Consumers of the change feed that exist from the start on: nothing is dropped before each has released it.
+    pub consumers: Vec<String>,
+    /// Rolled batches stay in the feed for so long at least.
+    pub keep_rolled_ms: u64,
     /// When an append is answered.
     pub durability: Durability,
     /// Open even though batches that were acknowledged are missing, and say which.
@@ -70,6 +74,8 @@ impl Default for HotSettings {
             disk_reserve_bytes: 1 << 30,
             dedup_window_hours: 24,
             dedup_bytes_max: 2 << 30,
+            consumers: Vec::new(),
+            keep_rolled_ms: 0,
             durability: Durability::Fsync,
             accept_data_loss: false,
             env: None,

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 
+use crate::changes::Feed;
 use crate::check::{self, CheckReport};
 use crate::clock::Clock;
 use crate::cold::catalog::ColdVersion;
@@ -113,12 +114,29 @@ impl Store {
 
     fn advance(&self, cold: Arc<ColdVersion>) {
         let watermark = self.0.lake.watermark(&cold);
-        self.0.tiers.advance(cold, watermark);
+        self.0.tiers.advance(cold, watermark, self.0.clock.now_us());
     }
 
-    /// Drops hot batches that are cold and that no snapshot holds any more. Returns whether there were any.
+    /// The change feed: batches as they become durable.
+    pub fn feed(&self) -> Feed {
+        Feed::new(self.0.tiers.clone(), self.0.db.clone())
+    }
+
+    /// The name under which this node's watermark stands in the lake.
+    pub fn node_id(&self) -> &str {
+        &self.0.settings.node_id
+    }
+
+    /// The last batch of each node that this version of the lake covers.
+    pub(crate) fn watermarks(&self, cold: &ColdVersion) -> Vec<(String, u64)> {
+        let node = |(app, watermark): (&String, &u64)| Some((app.strip_prefix("tephra/")?.to_owned(), *watermark));
+        cold.watermarks.iter().filter_map(node).collect()
+    }
+
+    /// Drops hot batches that are cold, that no snapshot holds any more, that all consumers of the feed have released and that
+    /// were kept for long enough. Returns whether there were any.
     pub async fn drop_rolled(&self) -> Result<bool> {
-        let Some(last) = self.0.tiers.take_unpinned() else { return Ok(false) };
+        let Some(last) = self.0.tiers.take_unpinned(self.0.clock.now_us()) else { return Ok(false) };
         failpoint::hit("roll.before_delete")?;
         let db = self.0.db.clone();
         let dropped = tokio::task::spawn_blocking(move || db.drop_through(last)).await;

@@ -5,15 +5,21 @@
 //!
 //! Small segments are joined as they pile up, eight of one size at a time, so that a query over a thousand one-event
 //! requests reads a few batches. Joins never cross the end of a roll in progress: a roll covers whole segments.
+//!
+//! What was rolled stays in RocksDB until no snapshot reads it, every consumer of the feed has released it, and it is old
+//! enough for clients of the live view to come back to; in memory it stays only as long as a snapshot holds it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::cold::catalog::ColdVersion;
 use crate::error::Result;
 use crate::hot::segment::HotSegment;
 use crate::hot::stacks::StackTable;
+use crate::settings::HotSettings;
 
 /// How many segments of one size are joined.
 const JOIN: usize = 8;
@@ -24,6 +30,9 @@ const SEGMENT_ROWS_MAX: usize = 65_536;
 pub(crate) struct Tiers {
     state: Mutex<State>,
     memory_bytes_max: usize,
+    keep_rolled_us: i64,
+    /// The last sequence number that readers see.
+    published: watch::Sender<u64>,
 }
 
 struct State {
@@ -32,15 +41,114 @@ struct State {
     stacks: Arc<StackTable>,
     /// The ends of rolls that are under way or of unknown outcome.
     roll_ends: Vec<u64>,
-    /// Rolled segments that a snapshot may still read from RocksDB.
-    retired: Vec<Arc<HotSegment>>,
+    /// Rolled batches that are still in RocksDB, oldest first.
+    retired: VecDeque<Retired>,
+    /// Batches up to this number are gone from RocksDB, or never were there.
+    dropped: u64,
+    /// Up to which number each consumer of the feed has released the batches.
+    holds: BTreeMap<String, u64>,
+}
+
+/// Rolled batches with consecutive numbers.
+struct Retired {
+    run: Run,
+    since_us: i64,
+}
+
+/// Batches with consecutive numbers as the feed reads them; held, they stay in RocksDB.
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// `None` where the last process rolled them: they are read from RocksDB.
+    pub(crate) segment: Option<Arc<HotSegment>>,
+    pin: Arc<()>,
+}
+
+impl Run {
+    fn of(segment: &Arc<HotSegment>) -> Self {
+        let (first, last) = segment.sequences();
+        Self { first, last, segment: Some(segment.clone()), pin: Arc::default() }
+    }
+
+    /// Whether nobody else holds it.
+    fn is_free(&self) -> bool {
+        Arc::strong_count(&self.pin) == 1 && self.segment.as_ref().is_none_or(|segment| Arc::strong_count(segment) == 1)
+    }
 }
 
 impl Tiers {
-    pub(crate) fn new(cold: Arc<ColdVersion>, memory_bytes_max: usize) -> Self {
-        let state =
-            State { segments: Vec::new(), cold, stacks: Arc::default(), roll_ends: Vec::new(), retired: Vec::new() };
-        Self { state: Mutex::new(state), memory_bytes_max }
+    pub(crate) fn new(cold: Arc<ColdVersion>, settings: &HotSettings) -> Self {
+        let state = State {
+            segments: Vec::new(),
+            cold,
+            stacks: Arc::default(),
+            roll_ends: Vec::new(),
+            retired: VecDeque::new(),
+            dropped: 0,
+            holds: settings.consumers.iter().map(|name| (name.clone(), 0)).collect(),
+        };
+        Self {
+            state: Mutex::new(state),
+            memory_bytes_max: settings.memory_bytes_max,
+            keep_rolled_us: i64::try_from(settings.keep_rolled_ms.saturating_mul(1000)).unwrap_or(i64::MAX),
+            published: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells what recovery found: `stored` are the rolled batches that are still in RocksDB, `dropped` the last that is not,
+    /// `last` the last number in use.
+    pub(crate) fn recovered(&self, dropped: u64, stored: Option<(u64, u64)>, last: u64, now_us: i64) {
+        let mut state = self.state.lock();
+        state.dropped = dropped;
+        let run = stored.map(|(first, last)| Run { first, last, segment: None, pin: Arc::default() });
+        state.retired.extend(run.map(|run| Retired { run, since_us: now_us }));
+        self.published.send_replace(last);
+    }
+
+    /// Tells the last sequence number that readers see whenever it moves.
+    pub(crate) fn published(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// The batches behind number `after` that RocksDB has, in runs, until they hold `rows_max` rows; and the last number that
+    /// is gone.
+    pub(crate) fn runs_after(&self, after: u64, rows_max: usize) -> (u64, Vec<Run>) {
+        let state = self.state.lock();
+        let (mut rows, mut runs) = (0, Vec::new());
+        let from = state.segments.partition_point(|segment| segment.sequences().1 <= after);
+        let retired = state.retired.iter().map(|retired| &retired.run).filter(|run| run.last > after).cloned();
+        for run in retired.chain(state.segments[from..].iter().map(Run::of)) {
+            if rows >= rows_max {
+                break;
+            }
+            rows += run.segment.as_ref().map_or(0, |segment| segment.rows());
+            runs.push(run);
+        }
+        (state.dropped, runs)
+    }
+
+    /// Whether batch `number` and all behind it can be read.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().dropped
+    }
+
+    /// Enters a consumer, or what it has released; never less than before.
+    pub(crate) fn release(&self, consumer: &str, through: u64) {
+        let mut state = self.state.lock();
+        let released = state.holds.entry(consumer.to_owned()).or_insert(through);
+        *released = through.max(*released);
+    }
+
+    /// Forgets a consumer.
+    pub(crate) fn forget(&self, consumer: &str) {
+        self.state.lock().holds.remove(consumer);
+    }
+
+    /// Each consumer with what it has released, and the number of rolled runs that are kept.
+    pub(crate) fn holds(&self) -> (BTreeMap<String, u64>, usize) {
+        let state = self.state.lock();
+        (state.holds.clone(), state.retired.len())
     }
 
     /// The table that new segments number their stacks in.
@@ -50,7 +158,9 @@ impl Tiers {
 
     /// Shows a durable batch to readers. Called by the appender only.
     pub(crate) fn publish(&self, segment: HotSegment) -> Result<()> {
+        let last = segment.sequences().1;
         self.state.lock().segments.push(Arc::new(segment));
+        self.published.send_replace(last);
         while let Some(run) = self.joinable() {
             let Some(joined) = HotSegment::join(&run)? else { break };
             let mut state = self.state.lock();
@@ -136,7 +246,7 @@ impl Tiers {
     }
 
     /// Brings a newer cold version and takes what it covers out of the hot list.
-    pub(crate) fn advance(&self, cold: Arc<ColdVersion>, watermark: u64) {
+    pub(crate) fn advance(&self, cold: Arc<ColdVersion>, watermark: u64, now_us: i64) {
         let mut state = self.state.lock();
         if cold.version < state.cold.version {
             return;
@@ -144,14 +254,25 @@ impl Tiers {
         state.cold = cold;
         let covered = state.segments.partition_point(|segment| segment.sequences().1 <= watermark);
         let rolled: Vec<_> = state.segments.drain(..covered).collect();
-        state.retired.extend(rolled);
+        state.retired.extend(rolled.iter().map(|segment| Retired { run: Run::of(segment), since_us: now_us }));
         state.roll_ends.retain(|end| *end > watermark);
     }
 
-    /// The end of the retired segments that no snapshot holds any more; they may be dropped from RocksDB.
-    pub(crate) fn take_unpinned(&self) -> Option<u64> {
+    /// The end of the rolled batches that nobody needs any more; they are to be dropped from RocksDB.
+    pub(crate) fn take_unpinned(&self, now_us: i64) -> Option<u64> {
         let mut state = self.state.lock();
-        let free = state.retired.iter().take_while(|segment| Arc::strong_count(segment) == 1).count();
-        state.retired.drain(..free).next_back().map(|segment| segment.sequences().1)
+        let released = state.holds.values().min().copied().unwrap_or(u64::MAX);
+        let kept_since = now_us.saturating_sub(self.keep_rolled_us);
+        let State { retired, dropped, .. } = &mut *state;
+        let may_go = |retired: &&Retired| {
+            retired.run.is_free() && retired.run.last <= released && retired.since_us <= kept_since
+        };
+        let free = retired.iter().take_while(may_go).count();
+        let last = retired.drain(..free).next_back().map(|retired| retired.run.last);
+        *dropped = last.unwrap_or(0).max(*dropped);
+        // What only the feed may still want is read from RocksDB.
+        let unread = retired.iter().filter(|retired| retired.run.is_free());
+        unread.filter_map(|retired| retired.run.segment.as_ref()).for_each(|segment| segment.evict());
+        last
     }
 }

@@ -139,6 +139,17 @@ impl Db {
         Ok(())
     }
 
+    /// The first number from `first` on that a batch has.
+    pub(crate) fn first_number(&self, first: u64) -> Result<Option<u64>> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(first.to_be_bytes());
+        options.fill_cache(false);
+        let mut batches = self.db.raw_iterator_cf_opt(self.family(BATCHES), options);
+        batches.seek_to_first();
+        batches.status().map_err(|error| broken("look for the first hot batch", error))?;
+        batches.key().map(sequence).transpose()
+    }
+
     /// The value of one batch as it is stored; `None` where no batch has the number.
     pub(crate) fn value(&self, number: u64) -> Result<Option<Vec<u8>>> {
         self.value_with(number, true)

@@ -25,6 +25,10 @@ pub(crate) struct Recovered {
     pub(crate) sequence: u64,
     /// Batches in quarantine, from now and before.
     pub(crate) quarantined: u64,
+    /// The last sequence number whose batch is gone: it was rolled and dropped, here or on another machine.
+    pub(crate) dropped: u64,
+    /// The first and the last number of batches that were rolled and are still here.
+    pub(crate) stored: Option<(u64, u64)>,
 }
 
 /// Fills `tiers` from `db`, given that the lake covers everything up to `watermark`.
@@ -43,7 +47,9 @@ pub(crate) fn recover(
              has lost commits, or is another one; restore it, or start once with `--accept-data-loss`"
         )));
     }
+    let stored = db.first_number(rolled + 1)?.filter(|first| *first <= watermark).map(|first| (first, watermark));
     let watermark = watermark.max(rolled);
+    let dropped = if stored.is_some() { rolled } else { watermark };
     let known_gaps = known_gaps(db)?;
     let mut missing = Vec::new();
     let mut last = watermark;
@@ -100,7 +106,7 @@ pub(crate) fn recover(
         accept(db, &missing)?;
     }
     failpoint::hit("recovery.end")?;
-    Ok(Recovered { sequence: last, quarantined: quarantine::count(db)? })
+    Ok(Recovered { sequence: last, quarantined: quarantine::count(db)?, dropped, stored })
 }
 
 fn accept(db: &Db, missing: &[u64]) -> Result<()> {

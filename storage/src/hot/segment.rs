@@ -229,6 +229,19 @@ impl HotSegment {
         concat_batches(&hot_projection(projection)?, &found).map_err(broken)
     }
 
+    /// Some columns of each batch behind number `after`, without copying a row; `None` where they are not in memory.
+    pub(crate) fn batches_after(&self, after: u64, projection: &[usize]) -> Result<Option<Vec<(u64, RecordBatch)>>> {
+        let Some(all) = self.read_resident(projection)?.filter(|_| !self.batches.is_empty()) else { return Ok(None) };
+        let (mut start, mut found) = (0, Vec::new());
+        for (number, rows) in &self.batches {
+            if *number > after {
+                found.push((*number, all.slice(start, *rows)));
+            }
+            start += rows;
+        }
+        Ok(Some(found))
+    }
+
     /// `None` where one of the columns is not in memory.
     fn read_resident(&self, projection: &[usize]) -> Result<Option<RecordBatch>> {
         let resident = self.resident.read().clone();

@@ -35,10 +35,10 @@ impl Store {
     pub(super) async fn over(lake: Lake, settings: StorageSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let cold = lake.refresh().await?;
         let watermark = lake.watermark(&cold);
-        let tiers = Arc::new(Tiers::new(cold, settings.hot.memory_bytes_max));
+        let tiers = Arc::new(Tiers::new(cold, &settings.hot));
         let opened = tokio::task::spawn_blocking({
-            let (settings, tiers) = (settings.clone(), tiers.clone());
-            move || open_hot(&settings, &tiers, watermark)
+            let (settings, tiers, now_us) = (settings.clone(), tiers.clone(), clock.now_us());
+            move || open_hot(&settings, &tiers, watermark, now_us)
         });
         let (db, mark, recovered) = opened
             .await
@@ -90,7 +90,12 @@ impl Store {
     }
 }
 
-fn open_hot(settings: &StorageSettings, tiers: &Tiers, watermark: u64) -> Result<(Arc<Db>, Mark, recovery::Recovered)> {
+fn open_hot(
+    settings: &StorageSettings,
+    tiers: &Tiers,
+    watermark: u64,
+    now_us: i64,
+) -> Result<(Arc<Db>, Mark, recovery::Recovered)> {
     let directory = settings.data_dir.join("hot");
     std::fs::create_dir_all(&directory).map_err(|error| {
         Error::caused(ErrorKind::Internal, format!("could not make `{}`", directory.display()), error)
@@ -98,6 +103,7 @@ fn open_hot(settings: &StorageSettings, tiers: &Tiers, watermark: u64) -> Result
     let mut mark = Mark::open(&directory.join("MARK"))?;
     let db = Arc::new(Db::open(&directory.join("rocksdb"), &settings.hot)?);
     let recovered = recovery::recover(&db, tiers, &mut mark, watermark, settings.hot.accept_data_loss)?;
+    tiers.recovered(recovered.dropped, recovered.stored, recovered.sequence, now_us);
     tracing::info!(
         sequence = recovered.sequence,
         watermark,

@@ -1,5 +1,6 @@
 //! Figures of the store, for operators, metrics and the decision to roll.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::Store;
@@ -30,6 +31,11 @@ pub struct StoreStatus {
     pub cold_rows: u64,
     /// Their bytes.
     pub cold_bytes: u64,
+    /// The last sequence number that each consumer of the change feed is done with. What is behind the least of them stays on
+    /// the disk of the hot tier.
+    pub consumers: BTreeMap<String, u64>,
+    /// Runs of rolled batches that are kept for them, or for clients of the live view.
+    pub kept_runs: usize,
     /// Hot batches in quarantine.
     pub quarantined: u64,
     /// Why appends are refused, where they are.
@@ -48,6 +54,7 @@ impl Store {
         let inner = &self.0;
         let (hot, cold) = inner.tiers.view();
         let full = inner.disk.admit().err().map(|error| error.to_string());
+        let (consumers, kept_runs) = inner.tiers.holds();
         let now_s = u32::try_from(inner.clock.now_us() / 1_000_000).unwrap_or(0);
         StoreStatus {
             hot_rows: hot.iter().map(|segment| segment.rows() as u64).sum(),
@@ -61,6 +68,8 @@ impl Store {
             cold_files: cold.files.len(),
             cold_rows: cold.rows(),
             cold_bytes: cold.bytes(),
+            consumers,
+            kept_runs,
             quarantined: inner.quarantined.load(Ordering::Relaxed),
             not_writable: inner.health.closed.lock().clone().or(full),
             free_disk_bytes: inner.disk.free_bytes(),
