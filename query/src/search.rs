@@ -15,7 +15,10 @@ mod matcher;
 mod moment;
 mod parser;
 mod reader;
+mod shape;
+mod show;
 mod split;
+mod target;
 mod tree;
 mod values;
 
@@ -26,11 +29,12 @@ use datafusion::logical_expr::Expr;
 
 pub use error::SearchError;
 pub use fields::{Field, IssueKey};
-pub(crate) use filter::{all, any, column, target, time};
+pub(crate) use filter::{all, any};
 pub use matcher::Matcher;
 pub use moment::Moment;
 pub(crate) use moment::rfc3339;
 pub use split::Split;
+pub(crate) use target::{column, target, time};
 pub use tree::{Comparison, Node, Pattern, Term, Test, Value};
 
 /// A question about events, read and checked. The default one asks for all.

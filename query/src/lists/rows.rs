@@ -1,4 +1,6 @@
 //! Events as JSON objects: what is JSON inside comes out nested, tags as an object.
+//!
+//! Known weakness: nested numbers of more than 64 bits lose digits, and names within nested objects are sorted.
 
 use std::sync::Arc;
 

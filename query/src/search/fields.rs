@@ -143,8 +143,18 @@ impl Field {
 
 impl IssueKey {
     /// The words that `is:` knows.
-    pub const STATES: &[&str] =
-        &["unresolved", "resolved", "archived", "assigned", "unassigned", "new", "ongoing", "regressed", "escalating"];
+    pub const STATES: &[&str] = &[
+        "unresolved",
+        "resolved",
+        "archived",
+        "assigned",
+        "unassigned",
+        "for_review",
+        "new",
+        "ongoing",
+        "regressed",
+        "escalating",
+    ];
 
     /// The key's name.
     pub fn name(self) -> &'static str {

@@ -3,17 +3,15 @@
 //! Negation goes down to the conditions, where what is absent fails a condition and meets its negation: no row ever gets
 //! NULL for an answer. Equality stays `column = literal`, which is what files, bloom filters and dictionaries are asked by.
 
-use datafusion::common::{Column, ScalarValue};
-use datafusion::functions::core::expr_fn::get_field;
-use datafusion::logical_expr::expr::Like;
-use datafusion::logical_expr::{Expr, Operator, binary_expr, in_list, lit, try_cast};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, Operator, binary_expr, lit};
 use tephra_storage::Level;
-use tephra_storage::schema::{COLUMNS, ColumnKind};
 
 use super::error::SearchError;
 use super::fields::{FREE_TEXT, Field};
 use super::moment::Moment;
 use super::split::only_events;
+use super::target::{Target, time};
 use super::tree::{Comparison, Node, Pattern, Term, Test, Value};
 
 pub(super) fn filter(root: Option<&Node>, now_us: i64) -> Result<Expr, SearchError> {
@@ -38,10 +36,7 @@ fn each(nodes: &[Node], holds: bool, now_us: i64) -> Vec<Expr> {
 fn term(term: &Term, holds: bool, now_us: i64) -> Expr {
     match term {
         Term::Text(pattern) => text(pattern, holds),
-        Term::Has(field) => {
-            let target = Target::of(field);
-            if holds { target.expr.is_not_null() } else { target.expr.is_null() }
-        }
+        Term::Has(field) => Target::of(field).is_there(holds),
         Term::Field { field, test } => self::test(field, test, holds, now_us),
         // `only_events` has been here before.
         Term::Issue { .. } => lit(false),
@@ -66,10 +61,7 @@ fn test(field: &Field, test: &Test, holds: bool, now_us: i64) -> Expr {
         Test::Compare(comparison, value) => match value {
             Value::Moment(moment) => target.compare(*comparison, moment_edge(*comparison, moment, now_us), holds),
             Value::Integer(number) => target.compare(*comparison, target.integer(*number), holds),
-            Value::Number(number) => {
-                let expr = try_cast(target.expr, arrow::datatypes::DataType::Float64);
-                Target { expr, nullable: true, is_view: false }.compare(*comparison, ScalarValue::from(*number), holds)
-            }
+            Value::Number(number) => target.into_number().compare(*comparison, ScalarValue::from(*number), holds),
             // Levels: the only texts with an order.
             Value::Text(pattern) => {
                 let levels = levels(*comparison, pattern.as_exact().unwrap_or_default());
@@ -86,6 +78,7 @@ fn any_of(field: &Field, target: &Target, values: &[Value], holds: bool, now_us:
     let (mut exact, mut conditions) = (Vec::new(), Vec::new());
     for value in values {
         match value {
+            Value::Text(pattern) if pattern.is_anything() => conditions.push(target.is_there(holds)),
             Value::Text(pattern) if field.is_long() => {
                 conditions.push(target.like(&pattern.to_like_inside(), true, holds))
             }
@@ -122,121 +115,6 @@ fn levels(comparison: Comparison, than: &str) -> Vec<Level> {
         Comparison::Exactly => *level == than,
     };
     ALL.into_iter().filter(meets).collect()
-}
-
-/// What a condition is about, as an expression.
-struct Target {
-    expr: Expr,
-    nullable: bool,
-    /// Whether its strings are views.
-    is_view: bool,
-}
-
-impl Target {
-    fn of(field: &Field) -> Self {
-        match field {
-            Field::Column(index) => {
-                let column = &COLUMNS[*index];
-                let is_view = !matches!(column.kind, ColumnKind::Tags);
-                Self { expr: self::column(column.name), nullable: column.nullable, is_view }
-            }
-            Field::Tag(name) => Self { expr: get_field(column("tags"), name.as_str()), nullable: true, is_view: false },
-        }
-    }
-
-    fn literal(&self, value: &Value) -> Option<ScalarValue> {
-        Some(match value {
-            Value::Text(pattern) => self.text(pattern.as_exact()?),
-            Value::Integer(number) => self.integer(*number),
-            Value::Bool(value) => ScalarValue::from(*value),
-            Value::Number(number) => ScalarValue::from(*number),
-            Value::Moment(_) => return None,
-        })
-    }
-
-    fn text(&self, text: &str) -> ScalarValue {
-        let text = Some(text.to_owned());
-        if self.is_view { ScalarValue::Utf8View(text) } else { ScalarValue::Utf8(text) }
-    }
-
-    fn integer(&self, number: i64) -> ScalarValue {
-        let is_long = match &self.expr {
-            Expr::Column(column) => COLUMNS.iter().any(|c| c.name == column.name && c.kind == ColumnKind::Int64),
-            _ => true,
-        };
-        match i32::try_from(number) {
-            Ok(number) if !is_long => ScalarValue::Int32(Some(number)),
-            _ => ScalarValue::Int64(Some(number)),
-        }
-    }
-
-    /// One of the values, or none of them.
-    fn equals(&self, values: &[&Value], holds: bool) -> Expr {
-        let mut literals: Vec<Expr> =
-            values.iter().filter_map(|value| self.literal(value)).map(|value| Expr::Literal(value, None)).collect();
-        let expr = self.expr.clone();
-        let found = match (literals.pop(), literals.is_empty()) {
-            (None, _) => return lit(!holds),
-            (Some(one), true) if holds => expr.eq(one),
-            (Some(one), true) => expr.not_eq(one),
-            (Some(last), false) => {
-                literals.push(last);
-                in_list(expr, literals, !holds)
-            }
-        };
-        self.or_absent(found, holds)
-    }
-
-    fn like(&self, pattern: &str, any_case: bool, holds: bool) -> Expr {
-        let pattern = Expr::Literal(self.text(pattern), None);
-        let like = Like::new(!holds, Box::new(self.expr.clone()), Box::new(pattern), None, any_case);
-        self.or_absent(Expr::Like(like), holds)
-    }
-
-    fn compare(&self, comparison: Comparison, value: ScalarValue, holds: bool) -> Expr {
-        let operator = match (comparison, holds) {
-            (Comparison::Less, true) | (Comparison::AtLeast, false) => Operator::Lt,
-            (Comparison::AtMost, true) | (Comparison::More, false) => Operator::LtEq,
-            (Comparison::More, true) | (Comparison::AtMost, false) => Operator::Gt,
-            (Comparison::AtLeast, true) | (Comparison::Less, false) => Operator::GtEq,
-            (Comparison::Exactly, true) => Operator::Eq,
-            (Comparison::Exactly, false) => Operator::NotEq,
-        };
-        self.or_absent(binary_expr(self.expr.clone(), operator, Expr::Literal(value, None)), holds)
-    }
-
-    fn within(&self, (from_us, until_us): (i64, i64), holds: bool) -> Expr {
-        let (from, until) = (Expr::Literal(time(from_us), None), Expr::Literal(time(until_us), None));
-        let expr = || self.expr.clone();
-        let found = match holds {
-            true => expr().gt_eq(from).and(expr().lt(until)),
-            false => expr().lt(from).or(expr().gt_eq(until)),
-        };
-        self.or_absent(found, holds)
-    }
-
-    /// What is absent fails a condition by being NULL within AND and OR; its negation must be told.
-    fn or_absent(&self, found: Expr, holds: bool) -> Expr {
-        match (self.nullable, holds) {
-            (true, false) => found.or(self.expr.clone().is_null()),
-            _ => found,
-        }
-    }
-}
-
-/// The column of this name, which is not read as an identifier.
-pub(crate) fn column(name: &str) -> Expr {
-    Expr::Column(Column::from_name(name))
-}
-
-/// A field as an expression.
-pub(crate) fn target(field: &Field) -> Expr {
-    Target::of(field).expr
-}
-
-/// A literal of a column of times.
-pub(crate) fn time(us: i64) -> ScalarValue {
-    ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()))
 }
 
 /// All of `exprs`. Halved, so that a long chain is not a deep one.

@@ -2,7 +2,8 @@
 
 use super::error::SearchError;
 use super::fields::is_taken;
-use super::tree::{Pattern, continues_key, starts_key};
+use super::show::{continues_key, starts_key};
+use super::tree::Pattern;
 
 /// A place in the text.
 #[derive(Clone, Copy)]

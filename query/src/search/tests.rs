@@ -159,6 +159,8 @@ fn conditions_are_those_of_sql() {
     check("release:1_%*", "release LIKE Utf8View(\"1\\_\\%%\")");
     check("message:a*b", "message ILIKE Utf8View(\"%a%b%\")");
     check("message:*b", "message ILIKE Utf8View(\"%b%\")");
+    check("logger:*", "logger IS NOT NULL");
+    check("!message:**", "message IS NULL");
     check("message:=ab", "message = Utf8View(\"ab\")");
     check("customer:c5", "get_field(tags, Utf8(\"customer\")) = Utf8(\"c5\")");
     check(
