@@ -1,7 +1,8 @@
 //! Filters over the hot form.
 //!
 //! A filter over one dictionary column is evaluated once for each distinct word or stack instead of once for each row,
-//! and all segments that share a dictionary share the verdicts.
+//! and all segments that share a dictionary share the verdicts. So are the parts of an OR, such as a text that may stand in
+//! any of several columns.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, DynamicFilterPhysicalExpr, Literal};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
-use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
+use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
 use tephra_storage::schema::{column_index, hot_schema, table_schema};
 
 use crate::adapter::TierAdapterFactory;
@@ -29,6 +30,8 @@ pub(super) struct Condition {
     words: Option<Words>,
     /// The same where it asks for one id.
     id: Option<OneId>,
+    /// The same as conditions of which one must be met, where that is worth it; those on words come first.
+    any: Vec<Self>,
 }
 
 /// `column = id`, which is what a lookup is. Arrow's comparison takes three times as long.
@@ -61,8 +64,8 @@ pub(super) fn conditions(filters: &[Arc<dyn PhysicalExpr>], columns: &[usize]) -
     let adapter = TierAdapterFactory.create(table_schema(), hot.clone())?;
     let mut found = Vec::new();
     for filter in filters.iter().flat_map(split_conjunction) {
-        let words = Words::of(filter, &hot)?;
-        let cost = match &words {
+        let condition = Condition::of(filter, &hot, adapter.as_ref())?;
+        let cost = match &condition.words {
             Some(_) => 1,
             None => collect_columns(filter)
                 .iter()
@@ -74,12 +77,22 @@ pub(super) fn conditions(filters: &[Arc<dyn PhysicalExpr>], columns: &[usize]) -
                 .max()
                 .unwrap_or(0),
         };
-        let rows = adapter.rewrite(filter.clone())?;
-        let id = OneId::of(&rows);
-        found.push((cost, Condition { rows, words, id }));
+        found.push((cost, condition));
     }
     found.sort_by_key(|(cost, _)| *cost);
     Ok(found.into_iter().map(|(_, condition)| condition).collect())
+}
+
+/// The parts of `a OR b OR c`.
+fn split_disjunction(filter: &Arc<dyn PhysicalExpr>) -> Vec<&Arc<dyn PhysicalExpr>> {
+    match filter.downcast_ref::<BinaryExpr>() {
+        Some(or) if *or.op() == Operator::Or => {
+            let mut parts = split_disjunction(or.left());
+            parts.extend(split_disjunction(or.right()));
+            parts
+        }
+        _ => vec![filter],
+    }
 }
 
 impl OneId {
@@ -165,6 +178,22 @@ impl Words {
 }
 
 impl Condition {
+    fn of(filter: &Arc<dyn PhysicalExpr>, hot: &Schema, adapter: &dyn PhysicalExprAdapter) -> Result<Self> {
+        let words = Words::of(filter, hot)?;
+        let rows = adapter.rewrite(filter.clone())?;
+        let id = OneId::of(&rows);
+        let parts = split_disjunction(filter);
+        let mut any = Vec::new();
+        if words.is_none() && parts.len() > 1 {
+            any = parts.into_iter().map(|part| Self::of(part, hot, adapter)).collect::<Result<Vec<_>>>()?;
+            any.sort_by_key(|part| part.words.is_none());
+            if any.iter().all(|part| part.words.is_none()) {
+                any.clear();
+            }
+        }
+        Ok(Self { rows, words, id, any })
+    }
+
     /// Which rows of the filter columns meet the condition; never NULL.
     pub(super) fn mask(&mut self, batch: &RecordBatch) -> Result<BooleanArray> {
         if let Some(words) = &mut self.words
@@ -178,7 +207,19 @@ impl Condition {
         {
             return Ok(one.mask(ids));
         }
-        boolean(&self.rows, batch)
+        let mut found: Option<BooleanArray> = None;
+        for part in &mut self.any {
+            let mask = part.mask(batch)?;
+            let mask = match found {
+                Some(found) => BooleanArray::new(found.values() | mask.values(), None),
+                None => mask,
+            };
+            if mask.true_count() == mask.len() {
+                return Ok(mask);
+            }
+            found = Some(mask);
+        }
+        found.map_or_else(|| boolean(&self.rows, batch), Ok)
     }
 }
 
