@@ -62,6 +62,15 @@ impl Search {
         self.root.is_none()
     }
 
+    /// The search for events whose `key`, named as in a text, is exactly `value`; for what a program puts beside a user's
+    /// search.
+    ///
+    /// # Errors
+    /// Where the key has no such value.
+    pub fn equal(key: &str, value: &str) -> Result<Self, SearchError> {
+        Ok(Node::Term(values::equal(key, value)?).into())
+    }
+
     /// The search that holds where both do.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -95,6 +104,12 @@ impl Search {
     pub fn matcher(&self, now_us: i64) -> Result<Matcher, SearchError> {
         let columns = tree::columns(self.root.as_ref());
         Matcher::new(self.filter(now_us)?, columns).map_err(|error| SearchError::new(1, error.to_string()))
+    }
+}
+
+impl From<Node> for Search {
+    fn from(root: Node) -> Self {
+        Self { root: Some(root) }
     }
 }
 

@@ -180,6 +180,20 @@ fn conditions_are_those_of_sql() {
 }
 
 #[test]
+fn programs_say_what_they_mean() {
+    fn check(key: &str, value: &str, expected: &str) {
+        let search = Search::parse("a OR b").unwrap().and(Search::equal(key, value).unwrap());
+        assert_eq!(search.to_string(), format!("(a OR b) {expected}"));
+        assert_eq!(Search::parse(&search.to_string()).unwrap(), search);
+    }
+    check("env", "a \"b\" *", r#"environment:"a \"b\" *""#);
+    check("message", "x", "message:=x");
+    check("tags[level]", "", "tags[\"level\"]:\"\"");
+    check("level", "WARN", "level:warning");
+    assert_eq!(Search::equal("level", "loud").unwrap_err().message, "`loud` is not a level");
+}
+
+#[test]
 fn issues_and_events_are_taken_apart() {
     fn check(text: &str, events: &str, issues: &str) {
         let split = Search::parse(text).unwrap().split().unwrap();

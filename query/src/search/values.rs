@@ -6,11 +6,20 @@ use super::moment::Moment;
 use super::parser::too_many;
 use super::reader::{Reader, Word};
 use super::shape::{Shape, value};
-use super::tree::{Comparison, Term, Test, Value};
+use super::tree::{Comparison, Pattern, Term, Test, Value};
 
 /// Reads the condition on `field`, which was written `name`.
 pub(super) fn field(reader: &mut Reader, field: Field, name: &str, left: &mut usize) -> Result<Term, SearchError> {
     let test = test(reader, Shape::of(&field), name, left)?;
+    Ok(Term::Field { field, test })
+}
+
+/// `field` is exactly this.
+pub(super) fn equal(key: &str, text: &str) -> Result<Term, SearchError> {
+    let field = Field::named(key);
+    let word = Word { pattern: Pattern::exact(text), is_quoted: true, position: 1 };
+    let value = value(Shape::of(&field), key, word)?;
+    let test = if field.is_long() { Test::Compare(Comparison::Exactly, value) } else { Test::Any(vec![value]) };
     Ok(Term::Field { field, test })
 }
 
