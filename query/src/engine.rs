@@ -103,6 +103,18 @@ impl Engine {
         self.recorded(projects, || Ok(Question::Built(make)), u64::MAX, None).await
     }
 
+    /// Runs `work`, which takes a while, on the engine's threads.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, done) = oneshot::channel();
+        let _task = Running(self.0.threads.spawn(async move {
+            let _ = sender.send(work()); // nobody waits: the query was cancelled
+        })?);
+        done.await.map_err(|_| Error::new(ErrorKind::Internal, "making the answer broke"))?
+    }
+
     async fn recorded(
         &self,
         projects: &[ProjectId],

@@ -76,10 +76,7 @@ impl Engine {
         };
         let make = move |events| newest(events, filter, &columns, newest_first, limit + 1);
         let Gathered { batches, statistics } = gather(self, projects, make).await?;
-        let mut rows = Vec::new();
-        for batch in &batches {
-            rows::append(&mut rows, batch)?;
-        }
+        let mut rows = rows::of(self, batches).await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more);

@@ -31,11 +31,7 @@ impl Engine {
         let filter = by_id(project, event_id)?;
         let make = |events| filtered(events, filter)?.limit(0, Some(1))?.build();
         let found = gather(self, &within(projects, project), make).await?;
-        let mut rows = Vec::new();
-        for batch in &found.batches {
-            rows::append(&mut rows, batch)?;
-        }
-        Ok(rows.pop())
+        Ok(rows::of(self, found.batches).await?.pop())
     }
 
     /// The events before and behind this one among those of `selection` in the same project; a selection that names neither
@@ -65,10 +61,7 @@ impl Engine {
         let beside = async |older: bool| -> Result<Option<String>> {
             let filter = all(vec![beyond(older, &place), selection.filter()?]);
             let found = gather(self, &projects, move |events| nearest(events, filter, older)).await?;
-            let mut rows = Vec::new();
-            for batch in &found.batches {
-                rows::append(&mut rows, batch)?;
-            }
+            let rows = rows::of(self, found.batches).await?;
             Ok(rows.first().and_then(|row| row.get("event_id")?.as_str().map(str::to_owned)))
         };
         let (older, newer) = futures::try_join!(beside(true), beside(false))?;

@@ -8,6 +8,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt64Type};
 use serde_json::{Map, Value};
 
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::search::rfc3339;
 
@@ -18,8 +19,17 @@ pub type Row = Map<String, Value>;
 /// The columns that hold JSON.
 const JSON: &[&str] = &["frames", "frame_vars", "breadcrumbs", "contexts", "request", "extra", "attributes"];
 
-/// Appends the rows of a batch in the table form.
-pub(super) fn append(rows: &mut Vec<Row>, batch: &RecordBatch) -> Result<()> {
+/// The rows of batches in the table form. Wide ones take a while.
+pub(super) async fn of(engine: &Engine, batches: Vec<RecordBatch>) -> Result<Vec<Row>> {
+    let make = move || {
+        let mut rows = Vec::new();
+        batches.iter().try_for_each(|batch| append(&mut rows, batch))?;
+        Ok(rows)
+    };
+    engine.compute(make).await
+}
+
+fn append(rows: &mut Vec<Row>, batch: &RecordBatch) -> Result<()> {
     let schema = batch.schema();
     for row in 0..batch.num_rows() {
         let mut object = Row::new();
