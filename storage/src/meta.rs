@@ -39,7 +39,7 @@ use crate::error::Result;
 
 pub use audit::{Actor, ActorKind};
 pub(crate) use error::told;
-pub use open::MetaSettings;
+pub use open::{MetaSettings, SQLITE_FILE};
 
 /// Which database answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

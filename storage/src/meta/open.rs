@@ -18,17 +18,25 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file in the data directory.
-pub(super) const SQLITE_FILE: &str = "meta.sqlite";
+pub const SQLITE_FILE: &str = "meta.sqlite";
 
 const MIGRATIONS: [(&str, &str); 1] = [("first", include_str!("../../migrations/0001_first.sql"))];
 
 /// Where the metadata lies.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MetaSettings {
     /// `postgres://user:password@host/database`; empty for SQLite in the data directory.
     pub url: String,
     /// Connections held at most; 0 for the default of 4 (SQLite) or 10 (PostgreSQL).
     pub connections_max: u32,
+    /// How often SQLite is copied to the lake, where it changed; 0 for only when the server stops.
+    pub copy_interval_ms: u64,
+}
+
+impl Default for MetaSettings {
+    fn default() -> Self {
+        Self { url: String::new(), connections_max: 0, copy_interval_ms: 600_000 }
+    }
 }
 
 impl std::fmt::Debug for MetaSettings {
@@ -45,8 +53,7 @@ impl Meta {
     /// `Invalid` for a URL of another kind or a schema of a newer program, `Busy` where the database is out of reach,
     /// `Internal` where a migration fails.
     pub async fn open(settings: &MetaSettings, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        install_drivers();
         let (backend, url) = address(settings, data_dir)?;
         let connections = match (settings.connections_max, backend) {
             (0, Backend::Sqlite) => 4,
@@ -76,14 +83,25 @@ impl Meta {
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
     PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;";
 
+/// Lets connections be made to both databases.
+pub(super) fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+}
+
+/// The address of a file, which is made where it is not there.
+pub(super) fn sqlite_url(file: &Path) -> Result<String> {
+    let path = std::path::absolute(file)
+        .map_err(|error| Error::caused(ErrorKind::Internal, "could not name the metadata file", error))?;
+    let mut url = url::Url::parse("sqlite:///").map_err(|_| Error::internal("could not name the metadata file"))?;
+    url.set_path(&path.to_string_lossy());
+    url.set_query(Some("mode=rwc"));
+    Ok(url.into())
+}
+
 fn address(settings: &MetaSettings, data_dir: &Path) -> Result<(Backend, String)> {
     if settings.url.is_empty() {
-        let path = std::path::absolute(data_dir.join(SQLITE_FILE))
-            .map_err(|error| Error::caused(ErrorKind::Internal, "could not name the metadata file", error))?;
-        let mut url = url::Url::parse("sqlite:///").map_err(|_| Error::internal("could not name the metadata file"))?;
-        url.set_path(&path.to_string_lossy());
-        url.set_query(Some("mode=rwc"));
-        return Ok((Backend::Sqlite, url.into()));
+        return Ok((Backend::Sqlite, sqlite_url(&data_dir.join(SQLITE_FILE))?));
     }
     if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
         return Ok((Backend::Postgres, settings.url.clone()));
