@@ -134,8 +134,12 @@ fn searches_are_bounded() {
     assert_eq!(refused(&format!("{}a", "!".repeat(51))), "more than 50 levels of parentheses and negations");
     assert!(Search::parse(&deep(50)).is_ok() && Search::parse(&"a ".repeat(200)).is_ok());
     // What is allowed is also planned, whole and on a thread of usual size.
-    let worst = format!("{}!(b{}", "(".repeat(25), " OR !(b c)".repeat(80)) + &")".repeat(26);
-    assert!(Search::parse(&worst).unwrap().matcher(NOW).is_ok());
+    let wide = format!("!({})", vec!["!(b c)"; 66].join(" OR "));
+    let nested = (0..16).fold("a".to_owned(), |inner, _| format!("(x OR !(y:1 {inner}))"));
+    for worst in [wide, nested, deep(50)] {
+        let search = Search::parse(&worst).unwrap();
+        assert!(search.matcher(NOW).is_ok() && Search::parse(&search.to_string()).is_ok(), "{worst}");
+    }
 }
 
 #[test]
