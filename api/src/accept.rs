@@ -3,9 +3,14 @@
 //! Small requests are decoded where they stand; large ones on a thread that may block, one per core, so that a batch of
 //! megabytes does not hold up a thousand single events.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
-use tephra_ingest::{Decoded, Receipt, Rejected};
-use tephra_storage::{Append, ProjectId};
+use futures::future::BoxFuture;
+use tephra_ingest::{Decoded, Receipt, Rejected, Rules};
+use tephra_storage::{Append, ProjectId, Store};
+use tokio::runtime::Handle;
 
 use crate::answer::{Answer, Kind, Result};
 use crate::budget::Share;
@@ -54,31 +59,71 @@ pub(crate) async fn accept(state: &State, incoming: Incoming, decoder: impl Deco
 }
 
 async fn decode_and_append(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<Accepted> {
-    let store = state.core()?.store.clone();
-    let project_id = incoming.project_id;
-    let (decoded, share) = if incoming.body.len() <= SMALL_BYTES && incoming.encoding.is_none() {
-        decode(state, incoming, decoder)?
-    } else {
-        let permit = state.decoders.acquire().await.map_err(|_| Answer::new(Kind::Busy, "the server is stopping"))?;
-        let task = state.clone();
-        let done = tokio::task::spawn_blocking(move || decode(&task, incoming, decoder)).await;
-        drop(permit);
-        done.map_err(|error| {
-            tracing::error!(%error, "a decoder panicked");
-            Answer::new(Kind::Internal, "the request could not be decoded")
-        })??
-    };
+    let (project_id, received_at) = (incoming.project_id, state.clock.now_us());
+    let unread = |answer: &Answer| state.ledger.refused(project_id, answer, received_at);
+    let store = state.core().inspect_err(unread)?.store.clone();
+    let (decoded, share) = decode_apart(state, incoming, decoder).await.inspect_err(unread)?;
     meters::ignored(decoded.ignored);
     let Decoded { events, rejected, positions, request_hash, bytes, .. } = decoded;
-    if events.is_empty() {
+    let entry = state.ledger.enter(project_id, events.len() + rejected.len(), received_at);
+    let books = state.clone();
+    let append = Append { project_id, events, request_hash, bytes };
+    let rest = async move {
+        let result = store_events(&store, append, rejected, &positions).await;
+        drop(share);
+        books.ledger.settle(entry, &result);
+        result
+    };
+    ToItsEnd(Some(Box::pin(rest))).await
+}
+
+async fn store_events(store: &Store, append: Append, rejected: Vec<Rejected>, positions: &[u32]) -> Result<Accepted> {
+    if append.events.is_empty() {
         return Ok(Accepted { rejected, ..Accepted::default() });
     }
-    let append = Append { project_id, events, request_hash, bytes };
     let appended = store.append(append).await.map_err(|error| Answer::from_append(&error))?;
-    drop(share);
     let position = |index: &u32| positions.get(*index as usize).copied().unwrap_or(*index);
     let duplicates = appended.duplicates.iter().map(position).collect();
     Ok(Accepted { accepted: appended.accepted, duplicates, rejected })
+}
+
+async fn decode_apart(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(Decoded, Share)> {
+    if incoming.body.len() <= SMALL_BYTES && incoming.encoding.is_none() {
+        return decode(state, incoming, decoder);
+    }
+    let permit = state.decoders.acquire().await.map_err(|_| Answer::new(Kind::Busy, "the server is stopping"))?;
+    let task = state.clone();
+    let done = tokio::task::spawn_blocking(move || decode(&task, incoming, decoder)).await;
+    drop(permit);
+    done.map_err(|error| {
+        tracing::error!(%error, "a decoder panicked");
+        Answer::new(Kind::Internal, "the request could not be decoded")
+    })?
+}
+
+/// Work that goes on where nobody waits for it any more: events whose client has gone are stored or not all the same, and the
+/// ledger is to know which.
+struct ToItsEnd(Option<BoxFuture<'static, Result<Accepted>>>);
+
+impl Future for ToItsEnd {
+    type Output = Result<Accepted>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl Drop for ToItsEnd {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 fn decode(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(Decoded, Share)> {
@@ -95,7 +140,7 @@ fn decode(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(D
     if body.len() > limits.request_bytes_max {
         return Err(too_large(body.len(), "ingest.request_bytes_max", limits.request_bytes_max));
     }
-    let receipt = Receipt { project_id, received_at: state.clock.now_us(), limits };
+    let receipt = Receipt { project_id, received_at: state.clock.now_us(), limits, rules: Rules::standard() };
     Ok((decoder(&receipt, &body)?, share))
 }
 

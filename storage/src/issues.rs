@@ -19,3 +19,6 @@ pub(crate) mod users;
 pub use changes::{Changes, IssueChange, What};
 pub use fold::makes_issues;
 pub use task::{CONSUMER, Counter};
+
+#[cfg(test)]
+mod tests;

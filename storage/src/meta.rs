@@ -153,4 +153,4 @@ pub fn new_id() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

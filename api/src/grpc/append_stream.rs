@@ -104,6 +104,7 @@ impl AppendStream {
             }
             Some(Ok(Read::Refused { answer, start })) => {
                 meters::refused(Protocol::AppendStream, 0, answer.kind);
+                self.state.ledger.refused(self.project_id, &answer, self.state.clock.now_us());
                 let id = BatchId::default();
                 id.note(&start);
                 self.pending.push_back(Box::pin(async move { refused(id.get(), &answer) }));
@@ -118,7 +119,10 @@ async fn append(state: State, project_id: ProjectId, encoding: Option<Arc<str>>,
     let id = BatchId::default();
     let encoding = match message.encoding(encoding.as_deref()) {
         Ok(encoding) => encoding,
-        Err(answer) => return refused(0, &answer),
+        Err(answer) => {
+            state.ledger.refused(project_id, &answer, state.clock.now_us());
+            return refused(0, &answer);
+        }
     };
     // Known even where the decoder is never reached.
     if encoding.is_none() {

@@ -27,7 +27,7 @@ pub(super) async fn export_logs(
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Response<Body>> {
-    let incoming = receive(Protocol::OtlpLogsGrpc, project, encoding, frames).await?;
+    let incoming = receive(state, Protocol::OtlpLogsGrpc, project, encoding, frames).await?;
     export(state, incoming, otlp::logs_protobuf).await
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn export_traces(
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Response<Body>> {
-    let incoming = receive(Protocol::OtlpTracesGrpc, project, encoding, frames).await?;
+    let incoming = receive(state, Protocol::OtlpTracesGrpc, project, encoding, frames).await?;
     export(state, incoming, otlp::traces_protobuf).await
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn append(
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Response<Body>> {
-    let incoming = receive(Protocol::Append, project, encoding, frames).await?;
+    let incoming = receive(state, Protocol::Append, project, encoding, frames).await?;
     let batch_id = BatchId::default();
     let accepted = accept(state, incoming, batch_id.decoder()).await?;
     Ok(reply::message(&appended(batch_id.get(), accepted).encode_to_vec()))
@@ -61,6 +61,17 @@ async fn export(state: &State, incoming: Incoming, decoder: impl Decoder) -> Res
 }
 
 async fn receive(
+    state: &State,
+    protocol: Protocol,
+    project_id: ProjectId,
+    encoding: Encoding,
+    frames: Frames,
+) -> Result<Incoming> {
+    let received = read_call(protocol, project_id, encoding, frames).await;
+    received.inspect_err(|answer| state.ledger.refused(project_id, answer, state.clock.now_us()))
+}
+
+async fn read_call(
     protocol: Protocol,
     project_id: ProjectId,
     encoding: Encoding,

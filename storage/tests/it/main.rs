@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bit_rot;
+mod counting;
 mod fault_store;
+mod feed;
 mod lake_put_back;
 mod object_store_faults;
 mod power;
