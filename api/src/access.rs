@@ -1,156 +1,145 @@
-//! Who may do what: ingest keys write to one project, tokens read some projects.
+//! Who may do what, in memory: ingest keys by their hash, and for a moment who is behind a token or session.
 //!
-//! Keys have 190 bits of chance, so a plain SHA-256 of them is kept, and compared in constant time. They carry a checksum,
-//! so that a typing error is told apart from a revoked key without a look at the list.
+//! Ingest must not wait for a database, so all keys are held and read again every few seconds and after each change that
+//! this server makes. What is behind a token or session is asked of the database and remembered for two seconds.
 //!
-//! The first start shows a key and a token once, in `first-run.env`, before their hashes are written: a crash between the two
-//! starts over with new ones, and nobody is locked out.
+//! A revoked key or right is gone at once on the server that revoked it, and within five seconds elsewhere. While the
+//! database is out of reach, keys go on working as they last did.
 
 mod first_run;
 mod key;
-mod list;
+mod known;
+mod old;
+mod ring;
+mod start;
 
-use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
-use subtle::ConstantTimeEq;
+use arc_swap::ArcSwap;
 use tephra_storage::ProjectId;
+use tephra_storage::meta::Meta;
+use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Kind, Result};
+use crate::auth::session::IDLE_US;
+use crate::settings::Settings;
 
 pub use first_run::{FIRST_RUN_FILE, FirstRun, Urls, read as read_first_run};
 pub use key::{KeyKind, Secret};
-use list::{Entry, List};
+pub(crate) use key::{hash, parse};
+pub(crate) use known::{Credential, HeldUp, Identity, Known};
+use ring::KeyRing;
 
-/// The name of the list in the data directory.
-const LIST_FILE: &str = "access.json";
+/// How long a change made elsewhere may go unseen.
+const RELOAD: Duration = Duration::from_secs(5);
+/// How often it is written down when keys and tokens were last used.
+const NOTE_USE: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_secs(600);
 
-/// All keys and tokens.
+/// All keys, and the callers of the last moment.
 #[derive(Debug)]
 pub struct Access {
-    list: List,
-}
-
-/// A caller who may read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reader {
-    /// The token's id, for logs.
-    pub token_id: String,
-    /// What it reaches.
-    pub projects: Vec<ProjectId>,
+    meta: Meta,
+    ring: ArcSwap<KeyRing>,
+    /// One reload at a time, so that an older list never replaces a newer one.
+    reloading: tokio::sync::Mutex<()>,
+    pub(crate) known: Known,
 }
 
 impl Access {
-    /// Reads the list in `data_dir`, or makes the first project with a key and a token. `urls` are where the server listens;
+    /// Reads the keys, after the first start made its owner, project, key and token. `urls` are where the server listens;
     /// `first-run.env` always names the present ones.
-    pub fn open(data_dir: &Path, urls: &Urls) -> anyhow::Result<(Self, Option<FirstRun>)> {
-        let path = data_dir.join(LIST_FILE);
-        if let Some(list) = List::read(&path)? {
-            first_run::refresh(data_dir, urls)?;
-            return Ok((Self { list }, None));
-        }
-        let (key, token) = (Secret::make(KeyKind::Ingest), Secret::make(KeyKind::Token));
-        let first = FirstRun { urls: urls.clone(), key: key.clone(), token: token.clone() };
-        let list = List::first(&key, &token);
-        first_run::write(data_dir, &first)?;
-        list.write(&path).with_context(|| format!("could not write `{}`", path.display()))?;
-        Ok((Self { list }, Some(first)))
+    pub async fn open(meta: Meta, settings: &Settings, urls: &Urls) -> anyhow::Result<(Self, Option<FirstRun>)> {
+        let first = start::prepare(&meta, settings, urls).await?;
+        let ring = KeyRing::read(&meta, &KeyRing::default()).await?;
+        let access = Self {
+            meta,
+            ring: ArcSwap::from_pointee(ring),
+            reloading: tokio::sync::Mutex::default(),
+            known: Known::default(),
+        };
+        Ok((access, first))
     }
 
-    /// The project that the caller's key writes to.
+    /// The project that the caller's key writes to. Asks nobody.
     pub fn ingest(&self, authorization: Option<&str>) -> Result<ProjectId> {
-        let entry = self.find(authorization, "an ingest key")?;
-        match (entry.kind, entry.projects.first()) {
-            (KeyKind::Ingest, Some(project)) => Ok(*project),
-            _ => Err(Answer::new(Kind::Denied, "a token reads only, and this needs an ingest key")
-                .hint("send `Authorization: Bearer KEY` with a key that begins with `teph_k_`")),
+        let text = bearer(authorization, "an ingest key")?;
+        let (kind, id) = parse(text).map_err(unauthenticated)?;
+        if kind == KeyKind::Token {
+            return Err(Answer::new(Kind::Denied, "a token does not write events, and this needs an ingest key")
+                .hint("send `Authorization: Bearer KEY` with a key that begins with `teph_k_`"));
         }
+        let found = self.ring.load().find(&hash(text), self.meta.now_us());
+        found.ok_or_else(|| unauthenticated(format!("the key `{id}…` is unknown or was revoked")))
     }
 
-    /// The projects that the caller's token reads.
-    pub fn read(&self, authorization: Option<&str>) -> Result<Reader> {
-        let entry = self.find(authorization, "a token")?;
-        match entry.kind {
-            KeyKind::Token => Ok(Reader { token_id: entry.id.clone(), projects: entry.projects.clone() }),
-            KeyKind::Ingest => Err(Answer::new(Kind::Denied, "an ingest key writes only, and this needs a token")
-                .hint("send `Authorization: Bearer TOKEN` with a token that begins with `teph_t_`")),
-        }
+    /// Makes a change of keys, tokens, roles, people or projects hold at once: call it after the commit.
+    pub(crate) async fn changed(&self) -> Result<()> {
+        self.known.forget();
+        self.reload().await
     }
 
-    fn find(&self, authorization: Option<&str>, what: &str) -> Result<&Entry> {
-        let denied = |message: String| Answer::new(Kind::Unauthenticated, message);
-        let header = authorization
-            .ok_or_else(|| denied(format!("this needs {what} in `Authorization: Bearer …`, and there is none")))?;
-        let text = bearer(header)
-            .ok_or_else(|| denied("the header `authorization` is not of the form `Bearer KEY`".to_owned()))?;
-        let (kind, id) = key::parse(text).map_err(|fault| denied(fault.to_owned()))?;
-        let hash = hex::encode(key::hash(text));
-        self.list
-            .entries
-            .iter()
-            .find(|entry| {
-                entry.kind == kind && entry.id == id && bool::from(entry.hash.as_bytes().ct_eq(hash.as_bytes()))
-            })
-            .ok_or_else(|| denied(format!("the {} `{id}…` is unknown or was revoked", kind.noun())))
+    async fn reload(&self) -> Result<()> {
+        let _turn = self.reloading.lock().await;
+        let ring = KeyRing::read(&self.meta, &self.ring.load()).await?;
+        self.ring.store(Arc::new(ring));
+        Ok(())
+    }
+
+    /// Writes down when keys and tokens were last used.
+    pub(crate) async fn note_use(&self) -> Result<()> {
+        let (keys, tokens) = (self.ring.load().used(), self.known.used());
+        if keys.is_empty() && tokens.is_empty() {
+            return Ok(());
+        }
+        Ok(self.meta.note_used(&keys, &tokens).await?)
+    }
+
+    /// Follows changes made elsewhere and writes down what was used, until the server stops.
+    pub(crate) async fn keep(&self, stopping: CancellationToken) {
+        let mut reload = tokio::time::interval(RELOAD);
+        let mut note = tokio::time::interval(NOTE_USE);
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            let (what, done) = tokio::select! {
+                () = stopping.cancelled() => break,
+                _ = reload.tick() => ("read the ingest keys", self.reload().await),
+                _ = note.tick() => ("note the use of keys", self.note_use().await),
+                _ = sweep.tick() => {
+                    let swept = self.meta.sweep_sessions(self.meta.now_us() - IDLE_US).await;
+                    ("sweep the sessions", swept.map(|_| ()).map_err(Answer::from))
+                }
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "could not {what}; trying again");
+            }
+        }
+        if let Err(error) = self.note_use().await {
+            tracing::warn!(%error, "could not note the use of keys");
+        }
     }
 }
 
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, text) = header.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| text.trim()).filter(|text| !text.is_empty())
+/// The text of a key or token in an `Authorization` header.
+pub(crate) fn bearer<'a>(authorization: Option<&'a str>, what: &str) -> Result<&'a str> {
+    let header = authorization
+        .ok_or_else(|| unauthenticated(format!("this needs {what} in `Authorization: Bearer …`, and there is none")))?;
+    let text = header.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    text.map(|(_, text)| text.trim())
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| unauthenticated("the header `authorization` is not of the form `Bearer KEY`"))
+}
+
+fn unauthenticated(message: impl Into<String>) -> Answer {
+    Answer::new(Kind::Unauthenticated, message)
+}
+
+/// The text that SDKs take as their DSN.
+pub(crate) fn dsn(public_url: &str, key: &str, project: ProjectId) -> String {
+    let (scheme, host) = public_url.split_once("://").unwrap_or(("http", public_url));
+    format!("{scheme}://{key}@{host}/{project}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn urls(port: u16) -> Urls {
-        Urls { http: format!("http://127.0.0.1:{port}"), grpc: "http://127.0.0.1:4317".to_owned() }
-    }
-
-    #[test]
-    fn the_first_start_makes_a_key_and_a_token_and_later_ones_keep_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let (access, first) = Access::open(dir.path(), &urls(1)).unwrap();
-        let first = first.unwrap();
-        let (key, token) = (format!("Bearer {}", first.key.show()), format!("bearer  {}", first.token.show()));
-        assert_eq!(access.ingest(Some(&key)).unwrap(), ProjectId(1));
-        assert_eq!(access.read(Some(&token)).unwrap().projects, [ProjectId(1)]);
-
-        let (again, none) = Access::open(dir.path(), &urls(2)).unwrap();
-        assert!(none.is_none());
-        assert_eq!(again.ingest(Some(&key)).unwrap(), ProjectId(1));
-        let file = read_first_run(dir.path()).unwrap().unwrap();
-        assert_eq!(file.get("TEPHRA_URL").map(String::as_str), Some("http://127.0.0.1:2"));
-        assert_eq!(file.get("TEPHRA_KEY").map(String::as_str), Some(first.key.show()));
-    }
-
-    #[test]
-    fn keys_write_and_tokens_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let (access, first) = Access::open(dir.path(), &urls(1)).unwrap();
-        let first = first.unwrap();
-        let (key, token) = (format!("Bearer {}", first.key.show()), format!("Bearer {}", first.token.show()));
-        assert_eq!(access.read(Some(&key)).unwrap_err().kind, Kind::Denied);
-        assert_eq!(access.ingest(Some(&token)).unwrap_err().kind, Kind::Denied);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_key_is_said() {
-        let dir = tempfile::tempdir().unwrap();
-        let (access, first) = Access::open(dir.path(), &urls(1)).unwrap();
-        let mut typo = first.unwrap().key.show().to_owned();
-        let last = typo.pop().unwrap();
-        typo.push(if last == 'a' { 'b' } else { 'a' });
-        let check = |header: Option<&str>, expected: &str| {
-            let answer = access.ingest(header).unwrap_err();
-            assert_eq!(answer.kind, Kind::Unauthenticated);
-            assert!(answer.message.contains(expected), "{}", answer.message);
-        };
-        check(None, "there is none");
-        check(Some("Basic abc"), "not of the form");
-        check(Some("Bearer hello"), "begins with");
-        check(Some(&format!("Bearer {typo}")), "checksum");
-        check(Some(&format!("Bearer {}", Secret::make(KeyKind::Ingest).show())), "unknown");
-    }
-}
+mod tests;

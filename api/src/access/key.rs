@@ -59,7 +59,7 @@ impl Secret {
     }
 
     /// The part that may be logged.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         let start = KeyKind::Ingest.prefix().len();
         &self.0[start..start + ID_LEN]
     }
@@ -72,7 +72,7 @@ impl fmt::Debug for Secret {
 }
 
 /// The kind and the id of a key that is written right.
-pub(super) fn parse(text: &str) -> Result<(KeyKind, &str), &'static str> {
+pub(crate) fn parse(text: &str) -> Result<(KeyKind, &str), &'static str> {
     let kind = [KeyKind::Ingest, KeyKind::Token]
         .into_iter()
         .find(|kind| text.starts_with(kind.prefix()))
@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<(KeyKind, &str), &'static str> {
 }
 
 /// What is kept of a key.
-pub(super) fn hash(text: &str) -> [u8; 32] {
+pub(crate) fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
