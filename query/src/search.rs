@@ -44,7 +44,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Reads a text of at most 4 KiB, 200 values and 50 levels; an empty one asks for all events.
+    /// Reads a text of at most 4 KiB, 200 values (32 of them free text) and 50 levels; an empty one asks for all events.
     ///
     /// # Errors
     /// Where the first mistake is, what was expected, and what may help.

@@ -12,6 +12,8 @@ const BYTES_MAX: usize = 4 << 10;
 const DEPTH_MAX: usize = 50;
 /// Conditions and values together.
 pub(super) const TERMS_MAX: usize = 200;
+/// Words and phrases of free text, each of which is looked for in many columns.
+const TEXTS_MAX: usize = 32;
 
 /// Reads a whole text; `None` is an empty one.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, SearchError> {
@@ -19,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, SearchError> {
         let message = format!("a search of {} bytes; at most {BYTES_MAX} are allowed", text.len());
         return Err(SearchError::new(1, message));
     }
-    let mut parser = Parser { reader: Reader::new(text), depth: 0, terms: 0 };
+    let mut parser = Parser { reader: Reader::new(text), depth: 0, terms: 0, texts: 0 };
     parser.reader.skip_spaces();
     if parser.reader.peek().is_none() {
         return Ok(None);
@@ -36,6 +38,7 @@ struct Parser<'a> {
     reader: Reader<'a>,
     depth: usize,
     terms: usize,
+    texts: usize,
 }
 
 impl Parser<'_> {
@@ -101,6 +104,11 @@ impl Parser<'_> {
             return self.keyed(&key);
         }
         self.count(position, 1)?;
+        self.texts += 1;
+        if self.texts > TEXTS_MAX {
+            return Err(SearchError::new(position, format!("more than {TEXTS_MAX} words and phrases without a key"))
+                .with_hint("quote words that stand together: `\"connection refused\"`"));
+        }
         let word = self.reader.word(false)?;
         match word.pattern.as_exact() {
             Some("") => Err(SearchError::new(position, "an empty text").with_hint("leave it out to find everything")),

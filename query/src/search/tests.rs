@@ -127,14 +127,15 @@ fn mistakes_are_told_where_they_are() {
 fn searches_are_bounded() {
     let refused = |text: &str| Search::parse(text).expect_err("too much").message;
     assert_eq!(refused(&"a".repeat(4_097)), "a search of 4097 bytes; at most 4096 are allowed");
-    assert_eq!(refused(&"a ".repeat(201)), "more than 200 conditions and values");
+    assert_eq!(refused(&"a:1 ".repeat(201)), "more than 200 conditions and values");
+    assert_eq!(refused(&"a ".repeat(33)), "more than 32 words and phrases without a key");
     assert_eq!(refused(&format!("x:[{}1]", "1,".repeat(200))), "more than 200 conditions and values");
     let deep = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(refused(&deep(51)), "more than 50 levels of parentheses and negations");
     assert_eq!(refused(&format!("{}a", "!".repeat(51))), "more than 50 levels of parentheses and negations");
-    assert!(Search::parse(&deep(50)).is_ok() && Search::parse(&"a ".repeat(200)).is_ok());
+    assert!(Search::parse(&deep(50)).is_ok() && Search::parse(&("b:1 ".repeat(168) + &"a ".repeat(32))).is_ok());
     // What is allowed is also planned, whole and on a thread of usual size.
-    let wide = format!("!({})", vec!["!(b c)"; 66].join(" OR "));
+    let wide = format!("!({})", vec!["!(b:1 c:*x)"; 66].join(" OR "));
     let nested = (0..16).fold("a".to_owned(), |inner, _| format!("(x OR !(y:1 {inner}))"));
     for worst in [wide, nested, deep(50)] {
         let search = Search::parse(&worst).unwrap();

@@ -149,3 +149,25 @@ async fn values_are_never_part_of_a_statement() {
         assert_eq!(found.rows.len(), 0, "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_greatest_searches_are_answered() {
+    let lab = Lab::with(Placed::Mixed, 60).await;
+    let texts = |by: &str| (0..32).map(|n| format!("word{n}")).collect::<Vec<_>>().join(by);
+    let keyed = |by: &str| (0..200).map(|n| format!("customer:x{n}*")).collect::<Vec<_>>().join(by);
+    let nested = (0..16).fold("request".to_owned(), |inner, _| format!("(x OR !(y:1 {inner}))"));
+    let values = format!("service:[{}]", (0..199).map(|n| format!("svc-{n}*")).collect::<Vec<_>>().join(","));
+    for (text, rows) in [
+        (texts(" "), 0),
+        (texts(" OR "), 0),
+        (format!("!({})", texts(" OR ")), 60),
+        (keyed(" OR "), 0),
+        (format!("!({})", keyed(" OR ")), 60),
+        (nested, 60),
+        (values, 60),
+    ] {
+        let selection = Selection::new(Search::parse(&text).unwrap(), NOW);
+        let found = lab.engine.events(&ALL, EventsPage::newest(selection, 1_000)).await.unwrap();
+        assert_eq!(found.rows.len(), rows, "{text}");
+    }
+}
