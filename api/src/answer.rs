@@ -34,6 +34,8 @@ pub enum Kind {
     Slow,
     /// Send it again later: a queue or the disk is full, a sync failed, or the server starts or stops.
     Busy,
+    /// Ask less often.
+    RateLimited,
     /// Ask for less: the query needs more than its limits allow.
     Exhausted,
     /// The query took longer than it may.
@@ -62,7 +64,7 @@ const fn row(kind: Kind, word: &'static str, title: &'static str, http: StatusCo
 use StatusCode as S;
 
 /// In the order of [`Kind`].
-static TABLE: [Row; 15] = [
+static TABLE: [Row; 16] = [
     row(Kind::Invalid, "invalid", "Invalid request", S::BAD_REQUEST, Code::InvalidArgument, R::Invalid),
     row(Kind::TooLarge, "too_large", "Too large", S::PAYLOAD_TOO_LARGE, Code::InvalidArgument, R::TooLarge),
     row(Kind::Unsupported, "unsupported", "Not supported", S::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented, R::Invalid),
@@ -73,6 +75,7 @@ static TABLE: [Row; 15] = [
     row(Kind::Conflict, "conflict", "Conflict", S::CONFLICT, Code::AlreadyExists, R::Invalid),
     row(Kind::Slow, "slow", "Request not sent in time", S::REQUEST_TIMEOUT, Code::Cancelled, R::Busy),
     row(Kind::Busy, "busy", "Busy", S::SERVICE_UNAVAILABLE, Code::Unavailable, R::Busy),
+    row(Kind::RateLimited, "rate_limited", "Too many requests", S::TOO_MANY_REQUESTS, Code::Unavailable, R::Busy),
     row(Kind::Exhausted, "exhausted", "Over a limit", S::UNPROCESSABLE_ENTITY, Code::ResourceExhausted, R::TooLarge),
     row(Kind::Timeout, "timeout", "Took too long", S::GATEWAY_TIMEOUT, Code::DeadlineExceeded, R::Busy),
     row(Kind::Cancelled, "cancelled", "Cancelled", CLIENT_CLOSED_REQUEST, Code::Cancelled, R::Invalid),
@@ -131,6 +134,8 @@ pub struct Answer {
     pub position: Option<(u64, u64)>,
     /// What may help.
     pub hint: Option<String>,
+    /// The input field at fault.
+    pub field: Option<String>,
 }
 
 /// Result of a request.
@@ -142,14 +147,21 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl Answer {
     /// A failure without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let retry_after = (kind == Kind::Busy).then_some(RETRY_AFTER);
-        Self { kind, message: message.into(), retry_after, position: None, hint: None }
+        let retry_after = matches!(kind, Kind::Busy | Kind::RateLimited).then_some(RETRY_AFTER);
+        Self { kind, message: message.into(), retry_after, position: None, hint: None, field: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the name of the input field at fault, as the request spells it.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
         self
     }
 
@@ -172,7 +184,7 @@ impl Answer {
         match error.kind() {
             From::Invalid => Self::new(Kind::Invalid, error.to_string()),
             From::Busy => Self::new(Kind::Busy, error.to_string()),
-            From::NotFound | From::Denied | From::Corrupt | From::Internal => {
+            From::NotFound | From::Denied | From::Conflict | From::Corrupt | From::Internal => {
                 tracing::error!(%error, "could not store events");
                 Self::new(Kind::Busy, error.message()).after(Duration::from_secs(5))
             }
@@ -207,6 +219,7 @@ impl From<tephra_storage::Error> for Answer {
             From::Invalid => Kind::Invalid,
             From::NotFound => Kind::NotFound,
             From::Denied => Kind::Denied,
+            From::Conflict => Kind::Conflict,
             From::Busy => Kind::Busy,
             From::Corrupt => Kind::Corrupt,
             From::Internal => Kind::Internal,

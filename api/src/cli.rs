@@ -28,6 +28,10 @@ enum Command {
     Config(ConfigArgs),
     /// Verifies everything that is stored; the server must be stopped.
     Check(CheckArgs),
+    /// Fills an empty data directory from a lake: history, and people, projects and issues from the newest copy there.
+    Restore(RestoreArgs),
+    /// Cares for people, projects, keys and tokens, beside a running server or without one.
+    Admin(commands::admin::AdminArgs),
     /// Prints the version.
     Version,
 }
@@ -36,10 +40,10 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SettingsArgs {
     /// Settings file [default: tephra.toml, where it is there].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Where everything that is local lies [default: ./data].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 
@@ -70,6 +74,9 @@ pub(crate) struct ServerArgs {
     /// A token [default: TEPHRA_TOKEN, else of first-run.env in the data directory].
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// A PEM file with the root certificate of the server's own certificate [default: TEPHRA_CA].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// The server's data directory [default: TEPHRA_DATA_DIR, else ./data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -128,8 +135,17 @@ pub(crate) struct CheckArgs {
     settings: SettingsArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Where the lake lies, `file:///path` or `s3://bucket/prefix` [default: `cold.url`].
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+}
+
 impl SettingsArgs {
-    fn load(&self, mut flags: Vec<Flag>) -> anyhow::Result<Loaded> {
+    pub(crate) fn load(&self, mut flags: Vec<Flag>) -> anyhow::Result<Loaded> {
         if let Some(dir) = &self.data_dir {
             flags.push(Flag { flag: "--data-dir", name: "data_dir", value: dir.to_string_lossy().into_owned() });
         }
@@ -164,6 +180,13 @@ impl CheckArgs {
     }
 }
 
+impl RestoreArgs {
+    pub(crate) fn load(&self) -> anyhow::Result<Loaded> {
+        let from = self.from.clone().map(|value| Flag { flag: "--from", name: "cold.url", value });
+        self.settings.load(from.into_iter().collect())
+    }
+}
+
 /// Runs one command. What goes wrong is printed to standard error, and the exit code is 1.
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
@@ -172,6 +195,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Roll(args) => commands::roll::run(&args),
         Command::Config(args) => commands::config::run(&args),
         Command::Check(args) => commands::check::run(&args),
+        Command::Restore(args) => commands::restore::run(&args),
+        Command::Admin(args) => commands::admin::run(&args),
         Command::Version => commands::version(),
     };
     result.unwrap_or_else(|error| {

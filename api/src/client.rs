@@ -1,11 +1,11 @@
 //! The client's side: finds the server, and reads its problem documents.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Certificate, ClientBuilder, Method, RequestBuilder, Response};
 use serde::Deserialize;
 
 use crate::access::{FIRST_RUN_FILE, read_first_run};
@@ -58,7 +58,8 @@ impl Client {
             url = Some(url.ok_or_else(|| missing("the server", "--url", "TEPHRA_URL"))?);
             token = Some(token.ok_or_else(|| missing("a token", "--token", "TEPHRA_TOKEN"))?);
         }
-        let http = reqwest::Client::builder()
+        let ca = args.ca.clone().or_else(|| variable("TEPHRA_CA").map(PathBuf::from));
+        let http = trusting(ca.as_deref())?
             .user_agent(concat!("tephra/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(std::time::Duration::from_secs(10))
             .build()
@@ -101,6 +102,17 @@ impl Client {
             ..ProblemDetails::default()
         })
     }
+}
+
+/// A client that also trusts the certificates of a file.
+fn trusting(ca: Option<&Path>) -> anyhow::Result<ClientBuilder> {
+    let builder = reqwest::Client::builder();
+    let Some(path) = ca else { return Ok(builder) };
+    let text = std::fs::read(path).with_context(|| format!("could not read `{}` (`--ca`)", path.display()))?;
+    let certificates = Certificate::from_pem_bundle(&text).ok().filter(|list| !list.is_empty());
+    let certificates = certificates
+        .ok_or_else(|| anyhow!("could not use `{}` (`--ca`): it holds no certificate in PEM form", path.display()))?;
+    Ok(certificates.into_iter().fold(builder, ClientBuilder::add_root_certificate))
 }
 
 impl fmt::Display for ProblemDetails {

@@ -1,7 +1,9 @@
 //! The commands of `tephra`, each a function from its arguments to an exit code.
 
+pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod restore;
 pub(crate) mod roll;
 pub(crate) mod serve;
 pub(crate) mod sql;

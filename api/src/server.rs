@@ -4,6 +4,7 @@
 //! accepts no more, lets the requests at hand end, finishes the roll at hand and closes the store. A crash instead of a stop
 //! costs nothing but the recovery: what was acknowledged is durable at any moment.
 
+mod copies;
 mod listen;
 
 use std::net::SocketAddr;
@@ -14,9 +15,12 @@ use anyhow::Context;
 use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::service::TowerToHyperService;
+use tephra_alerting::{Mailer, Outbox};
 use tephra_compactor::Roller;
 use tephra_query::Engine;
-use tephra_storage::{Clock, Store, SystemClock};
+use tephra_storage::issues::{CONSUMER, Counter};
+use tephra_storage::meta::Meta;
+use tephra_storage::{Clock, StorageSettings, Store, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -27,8 +31,12 @@ use crate::lock::DirectoryLock;
 use crate::meters::Meters;
 use crate::settings::{Address, Settings};
 use crate::state::{Core, State};
+use crate::tls::Tls;
 use crate::{grpc, http};
+use copies::Copier;
 use listen::{Bounds, listen};
+
+pub(crate) use listen::Peer;
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -40,7 +48,16 @@ pub struct Server {
     listeners: Vec<JoinHandle<()>>,
     roller: JoinHandle<()>,
     rolling: CancellationToken,
+    /// What goes on until the last event is stored.
+    counting: CancellationToken,
+    counter: JoinHandle<()>,
+    bookkeeper: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+    outbox: Option<JoinHandle<()>>,
+    tls: Option<Arc<Tls>>,
+    copier: Option<JoinHandle<()>>,
+    copying: CancellationToken,
     _lock: DirectoryLock,
 }
 
@@ -62,21 +79,31 @@ impl Server {
     }
 
     /// Starts a server on a clock of the caller's.
-    pub async fn start_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub async fn start_with_clock(mut settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let lock = DirectoryLock::take(settings.data_dir())?;
         warn_of(&settings);
+        let tls = Tls::open(&settings.tls)?;
         let meters = Meters::install()?;
         let http = bind("http.address", settings.http.address).await?;
         let grpc = bind("grpc.address", settings.grpc.address).await?;
         let otlp = bind_if_free("otlp_http.address", settings.otlp_http.address).await?;
         let addresses = Addresses { http: local(&http)?, grpc: local(&grpc)?, otlp_http: local(&otlp)? };
-        let urls = Urls { http: url(addresses.http), grpc: url(addresses.grpc) };
-        let (access, first_run) = Access::open(settings.data_dir(), &urls)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let urls = Urls { http: url(scheme, addresses.http), grpc: url(scheme, addresses.grpc) };
+        if settings.public_url().is_empty() {
+            settings.http.public_url.0.clone_from(&urls.http);
+        }
+        let meta = Meta::open(&settings.meta, settings.data_dir(), clock.clone()).await?;
+        let mailer = mailer(&settings)?;
+        let (access, first_run) = Access::open(meta.clone(), &settings, &urls).await?;
 
-        let state = State::new(settings, access, clock.clone(), meters);
+        let state = State::new(settings, access, meta, clock.clone(), meters);
         let mut listeners = Vec::new();
-        let bounds = bounds(&state.settings);
+        let bounds = bounds(&state.settings, tls.clone());
         let stop = &state.stopping;
+        if let Some(tls) = &tls {
+            tokio::spawn(tls.clone().watch(stop.clone()));
+        }
         for (listener, router) in [(http, http::router(state.clone())), (otlp, http::otlp_router(state.clone()))] {
             if let Some(listener) = listener {
                 listeners.push(tokio::spawn(serve_http(listener, router, bounds.clone(), stop.clone())));
@@ -90,22 +117,35 @@ impl Server {
 
         let settings = &state.settings;
         let store =
-            Box::pin(Store::open(settings.storage.clone(), clock.clone())).await.context("could not open the store")?;
+            Box::pin(Store::open(consumed(&settings.storage), clock.clone())).await.context("could not open the store")?;
         let spill = settings.data_dir().join("spill");
         let engine =
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
         engine.warm();
         let roller = Roller::new(settings.roll, store.clone(), clock);
+        let counter = Counter::new(state.meta.clone(), store.clone(), state.issue_changes.clone());
+        let live_store = store.clone();
         let core = Core { store, engine, roll: roller.handle() };
         let rolling = CancellationToken::new();
         let roller = tokio::spawn(roller.run(rolling.clone()));
         state.open(core);
+        let counting = CancellationToken::new();
+        let sockets = state.live.clone();
+        tokio::spawn(sockets.run(live_store, state.issue_changes.subscribe(), state.stopping.clone()));
+        let counter = tokio::spawn(counter.run(counting.clone().cancelled_owned()));
+        let bookkeeper = tokio::spawn(keep_ledger(state.clone(), counting.clone()));
         tracing::info!(
             http = %Shown(addresses.http), grpc = %Shown(addresses.grpc), otlp_http = %Shown(addresses.otlp_http),
             data_dir = %settings.data_dir().display(), version = env!("CARGO_PKG_VERSION"), "ready",
         );
         let upkeep = tokio::spawn(upkeep(state.clone()));
-        Ok(Self { state, addresses, first_run, listeners, roller, rolling, upkeep, _lock: lock })
+        let keeper = tokio::spawn(keep_access(state.clone()));
+        let outbox = mailer.map(|mailer| Outbox::new(state.meta.clone(), mailer));
+        let outbox = outbox.map(|outbox| tokio::spawn(outbox.run(state.stopping.clone())));
+        let copying = CancellationToken::new();
+        let copier = Copier::new(state.meta.clone(), &settings.meta, &settings.storage)?;
+        let copier = copier.map(|copier| tokio::spawn(copier.run(copying.clone())));
+        Ok(Self { state, addresses, first_run, listeners, roller, rolling, counting, counter, bookkeeper, upkeep, keeper, outbox, tls, copier, copying, _lock: lock })
     }
 
     /// Where it listens.
@@ -118,7 +158,15 @@ impl Server {
         self.first_run.as_ref()
     }
 
-    /// Accepts no more, lets the requests at hand end, finishes the commit at hand, closes the store.
+    /// Reads the certificate and its key again.
+    pub fn reload(&self) {
+        match &self.tls {
+            Some(tls) => tls.reload(),
+            None => tracing::info!("nothing to read again: there is no `tls.certificate`"),
+        }
+    }
+
+    /// Accepts no more, lets the requests at hand end, finishes the commit at hand, closes the store, copies the metadata.
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no more requests");
         self.state.stopping.cancel();
@@ -128,10 +176,23 @@ impl Server {
         tracing::info!("stopping: finishing the roll at hand");
         self.rolling.cancel();
         ended("the roller", self.roller.await);
+        self.counting.cancel();
+        ended("the counter of events", self.counter.await);
+        ended("the ledger", self.bookkeeper.await);
         self.upkeep.abort();
+        ended("the keeper of keys", self.keeper.await);
+        if let Some(outbox) = self.outbox {
+            ended("the outbox", outbox.await);
+        }
         if let Some(core) = self.state.core_if_open() {
             core.store.close().await.context("could not close the store")?;
         }
+        // Nobody changes the metadata any more: this copy is all of it.
+        self.copying.cancel();
+        if let Some(copier) = self.copier {
+            ended("the copier", copier.await);
+        }
+        self.state.meta.close().await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -151,15 +212,42 @@ async fn upkeep(state: State) {
     }
 }
 
+async fn keep_ledger(state: State, shutdown: CancellationToken) {
+    state.ledger.keep(&state.meta, shutdown).await;
+}
+
+/// The settings of a store whose batches wait for the counter.
+fn consumed(settings: &StorageSettings) -> StorageSettings {
+    let mut settings = settings.clone();
+    settings.hot.consumers.push(CONSUMER.to_owned());
+    settings
+}
+
+/// The way to the mail server, where one is set.
+fn mailer(settings: &Settings) -> anyhow::Result<Option<Mailer>> {
+    if settings.mail.url.is_empty() {
+        return Ok(None);
+    }
+    Mailer::new(&settings.mail.url, &settings.mail.from).map(Some).context("`mail.url` or `mail.from` is not fit")
+}
+
+async fn keep_access(state: State) {
+    if let Err(error) = state.auth.hasher.warm().await {
+        tracing::warn!(%error, "could not make ready for logins");
+    }
+    state.access.keep(state.stopping.clone()).await;
+}
+
 async fn serve_http(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken) {
     listen(listener, TowerToHyperService::new(router), bounds, stop).await;
 }
 
-fn bounds(settings: &Settings) -> Bounds {
+fn bounds(settings: &Settings, tls: Option<Arc<Tls>>) -> Bounds {
     Bounds {
         connections: Arc::new(Semaphore::new(settings.http.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
         idle: Duration::from_millis(settings.http.idle_ms_max),
         drain: Duration::from_millis(settings.stop.drain_ms_max),
+        tls,
     }
 }
 
@@ -185,12 +273,12 @@ fn local(listener: &Option<TcpListener>) -> anyhow::Result<Option<SocketAddr>> {
 }
 
 /// How a client on this machine writes the address.
-fn url(address: Option<SocketAddr>) -> String {
+fn url(scheme: &str, address: Option<SocketAddr>) -> String {
     let Some(mut address) = address else { return String::new() };
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 struct Shown(Option<SocketAddr>);
@@ -205,9 +293,11 @@ impl std::fmt::Display for Shown {
 }
 
 fn warn_of(settings: &Settings) {
-    for (name, address) in settings.open_listeners() {
+    let covered = settings.tls.certificate.is_some() || !settings.http.trusted_proxies.0.is_empty();
+    for (name, address) in settings.open_listeners().into_iter().filter(|_| !covered) {
         tracing::warn!(
-            "`{name}` is {address}: other machines can reach it, and it has no TLS; put a proxy with TLS before it"
+            "`{name}` is {address}: other machines can reach it, and it has no TLS; set `tls.certificate` and `tls.key`, or \
+             put a proxy with TLS before it and name it in `http.trusted_proxies`"
         );
     }
     if settings.storage.hot.durability == tephra_storage::Durability::Relaxed {
@@ -224,9 +314,9 @@ mod tests {
 
     #[test]
     fn clients_get_an_address_that_they_can_reach() {
-        assert_eq!(url(Some("0.0.0.0:80".parse().unwrap())), "http://127.0.0.1:80");
-        assert_eq!(url(Some("[::]:80".parse().unwrap())), "http://[::1]:80");
-        assert_eq!(url(Some("10.0.0.7:80".parse().unwrap())), "http://10.0.0.7:80");
-        assert_eq!(url(None), "");
+        assert_eq!(url("http", Some("0.0.0.0:80".parse().unwrap())), "http://127.0.0.1:80");
+        assert_eq!(url("http", Some("[::]:80".parse().unwrap())), "http://[::1]:80");
+        assert_eq!(url("http", Some("10.0.0.7:80".parse().unwrap())), "http://10.0.0.7:80");
+        assert_eq!(url("http", None), "");
     }
 }

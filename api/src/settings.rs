@@ -3,7 +3,9 @@
 //! One table (`table.rs`) names every setting with its place, its type and its meaning. Reading, `tephra config` and
 //! `docs/SETTINGS.md` all derive from it, so none of them can forget one.
 
+mod edge;
 mod load;
+mod people;
 mod show;
 mod table;
 mod value;
@@ -15,8 +17,11 @@ use tephra_compactor::RollSettings;
 use tephra_ingest::Limits;
 use tephra_query::QuerySettings;
 use tephra_storage::StorageSettings;
+use tephra_storage::meta::MetaSettings;
 
+pub use edge::{Networks, Origins, PublicUrl};
 pub use load::{Flag, Loaded, Origin, load, load_from};
+pub use people::{MailSettings, OidcSettings, OwnerSettings};
 pub use show::{markdown, show};
 pub use value::Address;
 
@@ -29,10 +34,22 @@ pub struct Settings {
     pub grpc: GrpcSettings,
     /// A listener for OTLP/HTTP alone, on the port that SDKs try first.
     pub otlp_http: OtlpHttpSettings,
+    /// Certificate and key of all listeners.
+    pub tls: TlsSettings,
+    /// How often one client may ask.
+    pub limit: LimitSettings,
     /// What a request may hold.
     pub ingest: IngestSettings,
     /// Both tiers.
     pub storage: StorageSettings,
+    /// Where everything besides events lies.
+    pub meta: MetaSettings,
+    /// The first owner.
+    pub owner: OwnerSettings,
+    /// How mails are sent.
+    pub mail: MailSettings,
+    /// Single sign-on.
+    pub oidc: OidcSettings,
     /// When hot becomes cold.
     pub roll: RollSettings,
     /// What a query may use.
@@ -49,8 +66,14 @@ impl Default for Settings {
             http: HttpSettings::default(),
             grpc: GrpcSettings::default(),
             otlp_http: OtlpHttpSettings::default(),
+            tls: TlsSettings::default(),
+            limit: LimitSettings::default(),
             ingest: IngestSettings::default(),
-            storage: StorageSettings::new("./data"),
+            storage: storage(),
+            meta: MetaSettings::default(),
+            owner: OwnerSettings::default(),
+            mail: MailSettings::default(),
+            oidc: OidcSettings::default(),
             roll: RollSettings::default(),
             query: QuerySettings::default(),
             log: LogSettings::default(),
@@ -59,10 +82,26 @@ impl Default for Settings {
     }
 }
 
+fn storage() -> StorageSettings {
+    let mut storage = StorageSettings::new("./data");
+    storage.hot.keep_rolled_ms = 60_000;
+    storage
+}
+
 impl Settings {
     /// Where everything that is local lies.
     pub fn data_dir(&self) -> &PathBuf {
         &self.storage.data_dir
+    }
+
+    /// The address that people use, without a slash at its end. Links, DSNs and redirects are made of it.
+    pub fn public_url(&self) -> &str {
+        &self.http.public_url.0
+    }
+
+    /// Whether people reach the server by https, so that cookies are for https only.
+    pub fn public_is_https(&self) -> bool {
+        self.public_url().starts_with("https://")
     }
 
     /// The listeners that other machines can reach, by the names of their settings.
@@ -90,11 +129,25 @@ pub struct HttpSettings {
     pub idle_ms_max: u64,
     /// A request's body comes within this time.
     pub body_ms_max: u64,
+    /// The address that people use; the server fills in its listener's where it is empty.
+    pub public_url: PublicUrl,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Networks,
+    /// Origins whose pages may use the REST API with the cookies of their users.
+    pub cors_origins: Origins,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { address: Address::local(8080), connections_max: 8192, idle_ms_max: 10_000, body_ms_max: 60_000 }
+        Self {
+            address: Address::local(8080),
+            connections_max: 8192,
+            idle_ms_max: 10_000,
+            body_ms_max: 60_000,
+            public_url: PublicUrl::default(),
+            trusted_proxies: Networks::default(),
+            cors_origins: Origins::default(),
+        }
     }
 }
 
@@ -123,6 +176,34 @@ pub struct OtlpHttpSettings {
 impl Default for OtlpHttpSettings {
     fn default() -> Self {
         Self { address: Address::local(4318) }
+    }
+}
+
+/// Certificate and key of all listeners; both or neither.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// A PEM file: the server's certificate, then those between it and the root.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file with the private key.
+    pub key: Option<PathBuf>,
+}
+
+/// How often one client may ask; 0 per second is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitSettings {
+    /// Requests of one client address without a right.
+    pub address_per_second: u32,
+    /// So many of them at once.
+    pub address_burst: u32,
+    /// Requests with one token or session.
+    pub token_per_second: u32,
+    /// So many of them at once.
+    pub token_burst: u32,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { address_per_second: 50, address_burst: 200, token_per_second: 100, token_burst: 400 }
     }
 }
 

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::FIRST_RUN_FILE;
+use crate::access::{FIRST_RUN_FILE, Secret};
 use crate::cli::ServeArgs;
 use crate::server::Server;
 use crate::settings::Settings;
 
-/// Runs the server until SIGTERM or SIGINT; a second signal ends it at once, as a crash would.
+/// Runs the server until SIGTERM or SIGINT; a second signal ends it at once, as a crash would. SIGHUP reads the certificate
+/// again.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = args.load()?.settings;
     crate::logs::start(&settings.log)?;
@@ -27,6 +28,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let mut signals =
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    // Taken even while there is nothing to read again: its default is the end of the process.
+    let mut hangup = signal(SignalKind::hangup())?;
     let data_dir = settings.data_dir().clone();
     let server = tokio::select! {
         server = Server::start(settings) => server?,
@@ -35,18 +38,28 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     };
     if let Some(first) = server.first_run() {
         let path = data_dir.join(FIRST_RUN_FILE);
+        let shown = |name: &str, secret: &Option<Secret>, what: &str| {
+            secret.as_ref().map_or_else(String::new, |secret| format!("  {name}     {}   ({what})\n", secret.show()))
+        };
+        let keys = shown("key  ", &first.key, "writes events") + &shown("token", &first.token, "reads them");
         let text = format!(
-            "Tephra is ready.\n\n  HTTP   {}\n  gRPC   {}\n  key    {}   (writes events)\n  token  {}   (reads them)\n\n\
+            "Tephra is ready.\n\n  HTTP      {}\n  gRPC      {}\n{}  log in as {} with {}   (once; it is to be changed)\n\n\
              They are shown once, and written to `{}`.\n",
             first.urls.http,
             first.urls.grpc,
-            first.key.show(),
-            first.token.show(),
+            keys,
+            first.email,
+            first.password,
             path.display(),
         );
         super::print(&text)?;
     }
-    signals.next().await;
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            _ = hangup.recv() => server.reload(),
+        }
+    }
     tokio::select! {
         stopped = server.stop() => stopped?,
         () = signals.next() => {

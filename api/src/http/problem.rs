@@ -5,26 +5,42 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use prost::Message;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::answer::{Answer, Kind};
 
-/// The body of a failed request.
-#[derive(Clone, Debug, Serialize)]
+/// The body of a failed request: a problem document (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     type_: &'static str,
+    /// A few words for people.
     title: &'static str,
     status: u16,
+    /// What was attempted, on what, and what went wrong.
     detail: String,
+    /// What went wrong, in one word for programs.
     kind: &'static str,
     request_id: String,
+    /// The input field at fault, as the request spells it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+    /// Where in a statement or search the fault is, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     line: Option<u64>,
+    /// The character in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     column: Option<u64>,
+    /// What may help.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     hint: Option<String>,
+    /// When to come back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after_ms: Option<u64>,
 }
 
@@ -37,6 +53,7 @@ impl Problem {
             detail: answer.message.clone(),
             kind: answer.kind.word(),
             request_id: request_id.to_owned(),
+            field: answer.field.clone(),
             line: answer.position.map(|(line, _)| line),
             column: answer.position.map(|(_, column)| column),
             hint: answer.hint.clone(),
@@ -112,6 +129,12 @@ mod tests {
         assert_eq!(value, expected);
         let response = problem(&answer, "r1");
         assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_problem_names_the_field_at_fault() {
+        let answer = Answer::new(Kind::Invalid, "not an address").field("email");
+        assert_eq!(serde_json::to_value(Problem::new(&answer, "r")).unwrap()["field"], "email");
     }
 
     #[test]

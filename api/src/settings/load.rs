@@ -11,7 +11,8 @@ use super::table::{Setting, TABLE};
 const DEFAULT_FILE: &str = "tephra.toml";
 
 /// Variables that are no settings: for the clients, the tests, and where the file is.
-const OTHER_VARIABLES: [&str; 12] = [
+const OTHER_VARIABLES: [&str; 13] = [
+    "TEPHRA_CA",
     "TEPHRA_CONFIG",
     "TEPHRA_URL",
     "TEPHRA_GRPC",
@@ -135,6 +136,9 @@ impl Loaded {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(truth) => truth.to_string(),
+            toml::Value::Array(list) if list.iter().all(toml::Value::is_str) => {
+                list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(", ")
+            }
             other => bail!("`{name}` cannot be a value of type {}", other.type_str()),
         };
         self.set(index, &text, Origin::File)
@@ -198,6 +202,15 @@ mod tests {
         );
         assert_eq!(loaded.origins[index("query.memory_bytes_max").unwrap()], Origin::File);
         assert_eq!(loaded.origins[index("query.threads").unwrap()], Origin::Default);
+    }
+
+    #[test]
+    fn a_list_is_an_array_or_a_text_with_commas() {
+        let file = "[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        let from_file = with_file(file, &[], &[]).unwrap().settings.http.trusted_proxies;
+        let variable = [("TEPHRA_HTTP_TRUSTED_PROXIES", "10.0.0.0/8,::1")];
+        let from_variable = with_file("", &variable, &[]).unwrap().settings.http.trusted_proxies;
+        assert_eq!((from_file.0.len(), &from_file), (2, &from_variable));
     }
 
     #[test]

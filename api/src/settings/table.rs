@@ -62,10 +62,22 @@ table! {
     "http.idle_ms_max" http.idle_ms_max: "How long a client may take for a request's head, and for each next part of its body.";
     "http.body_ms_max" http.body_ms_max: "How long a client may take for a request's body.";
 
+    "http.public_url" http.public_url: "The address that people use, such as `https://tephra.example.com`; DSNs, links in mails and redirects are made of it, and cookies are for https only where it is. Empty is the listener's own.";
+    "http.trusted_proxies" http.trusted_proxies: "Proxies, as `10.0.0.0/8, ::1`, whose `Forwarded` or `X-Forwarded-For`, `-Proto` and `-Host` are believed.";
+    "http.cors_origins" http.cors_origins: "Origins, as `https://app.example.com`, whose pages may use the REST API with their users' cookies. Ingest takes events from any origin.";
+
     "grpc.address" grpc.address: "Where OTLP/gRPC and the native protocol are served; empty is off.";
     "grpc.stream_batches_max" grpc.stream_batches_max: "Batches of one `AppendStream` that are being stored at the same time; more wait.";
 
     "otlp_http.address" otlp_http.address: "A listener for OTLP/HTTP alone, on the port that SDKs try first; empty is off.";
+
+    "tls.certificate" tls.certificate: "A PEM file with the server's certificate and those between it and the root, for all listeners. Read again when it changes and on SIGHUP. Empty is no TLS.";
+    "tls.key" tls.key: "A PEM file with the private key of `tls.certificate`.";
+
+    "limit.address_per_second" limit.address_per_second: "Requests per second to the REST API from one client address (IPv6: one /64) without a right to it; more are answered 429. 0 is no limit.";
+    "limit.address_burst" limit.address_burst: "So many of them at once.";
+    "limit.token_per_second" limit.token_per_second: "Requests per second with one token or session; more are answered 429. 0 is no limit.";
+    "limit.token_burst" limit.token_burst: "So many of them at once.";
 
     "ingest.wire_bytes_max" ingest.wire_bytes_max: "The size of a request as it comes over the wire.";
     "ingest.request_bytes_max" ingest.limits.request_bytes_max: "The size of a request once it is inflated.";
@@ -87,6 +99,8 @@ table! {
     "hot.durability" storage.hot.durability: "`fsync` answers once the disk has it. `relaxed` answers earlier: a power cut loses the last seconds.";
     "hot.accept_data_loss" storage.hot.accept_data_loss: "Start even though acknowledged events are missing. For one start, by an operator who has read which.";
 
+    "live.keep_ms" storage.hot.keep_rolled_ms: "How long a client of the live view may be away and come back without a gap: rolled batches stay on the hot tier's disk for so long.";
+
     "cold.url" storage.cold.url: "Where the lake lies: `file:///path` or `s3://bucket/prefix`; empty is `lake` in the data directory.";
     "cold.retention_days" storage.cold.retention_days: "How long events are kept.";
     "cold.checkpoint_commits" storage.cold.checkpoint_commits: "A checkpoint of the table's log is written every so many commits.";
@@ -97,6 +111,22 @@ table! {
     "cold.s3_access_key_id" storage.cold.s3.access_key_id: "Where empty, the environment and the instance's role are asked.";
     #secret "cold.s3_secret_access_key" storage.cold.s3.secret_access_key: "The secret of `cold.s3_access_key_id`.";
     "cold.s3_allow_http" storage.cold.s3.allow_http: "Allow an endpoint without TLS.";
+
+    #secret "meta.url" meta.url: "Where people, projects, keys and issues lie: `postgres://user:password@host/database`; empty is SQLite in the data directory.";
+    "meta.connections_max" meta.connections_max: "Connections to the metadata database; 0 is 4 for SQLite and 10 for PostgreSQL.";
+    "meta.copy_interval_ms" meta.copy_interval_ms: "How often SQLite is copied to the lake where it changed, and so how much of it a lost machine costs; 0 is only when the server stops.";
+
+    "owner.email" owner.email: "The email address of the owner that the first start makes.";
+
+    #secret "mail.url" mail.url: "The mail server: `smtp://user:password@host:587` (TLS by STARTTLS), `smtps://…` (TLS at once), `smtp://host:25?tls=none` (no TLS). Empty is no mail: links are then not sent, and passwords are set by `tephra admin user password`.";
+    "mail.from" mail.from: "The sender of mails.";
+
+    "oidc.issuer" oidc.issuer: "An OpenID Connect provider, `https://…`, by which people log in; empty is none. Its redirect URI is `/api/v1/oidc/callback` at `http.public_url`.";
+    "oidc.client_id" oidc.client_id: "The name by which the provider knows Tephra.";
+    #secret "oidc.client_secret" oidc.client_secret: "The secret of `oidc.client_id`.";
+    "oidc.name" oidc.name: "What people know the provider as.";
+    "oidc.allow_signup" oidc.allow_signup: "Whether somebody of the provider who is unknown here is let in and added.";
+    "oidc.default_role" oidc.default_role: "What such a person is in the organisation.";
 
     "roll.bytes_max" roll.bytes_max: "Hot events are rolled into Parquet when they hold this much.";
     "roll.age_ms_max" roll.age_ms_max: "Hot events are rolled into Parquet when the oldest is this old.";
@@ -147,8 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn one_setting_is_secret() {
+    fn settings_with_passwords_are_secret() {
         let secret: Vec<_> = TABLE.iter().filter(|setting| setting.secret).map(|setting| setting.name).collect();
-        assert_eq!(secret, ["cold.s3_secret_access_key"]);
+        assert_eq!(secret, ["cold.s3_secret_access_key", "meta.url", "mail.url", "oidc.client_secret"]);
     }
 }

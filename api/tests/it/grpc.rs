@@ -29,7 +29,18 @@ pub(crate) async fn call(
     encoding: Option<&str>,
     authorization: Option<&str>,
 ) -> Reply {
-    let mut channel = Channel::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    let channel = Channel::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    call_on(channel, path, message, encoding, authorization).await
+}
+
+/// The same on a connection that is there.
+pub(crate) async fn call_on(
+    mut channel: Channel,
+    path: &str,
+    message: Bytes,
+    encoding: Option<&str>,
+    authorization: Option<&str>,
+) -> Reply {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(u8::from(encoding.is_some()));
     frame.put_u32(u32::try_from(message.len()).unwrap());

@@ -19,6 +19,7 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     variables: BTreeMap<String, String>,
+    root: Option<String>,
 }
 
 impl Setup {
@@ -29,8 +30,25 @@ impl Setup {
         self
     }
 
+    /// Lets the server's client trust the certificate of a server with TLS, in PEM form.
+    pub(crate) fn trust(mut self, root: &str) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    fn client(&self) -> reqwest::Client {
+        let root = self.root.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
+        let builder = root.fold(reqwest::Client::builder(), reqwest::ClientBuilder::add_root_certificate);
+        builder.timeout(Duration::from_secs(60)).build().unwrap()
+    }
+
     pub(crate) async fn start(self) -> Server {
         let folder = Folder::new();
+        Server::start_in(folder, self).await
+    }
+
+    /// Starts a server in a folder that is there.
+    pub(crate) async fn start_in(self, folder: Folder) -> Server {
         Server::start_in(folder, self).await
     }
 
@@ -101,7 +119,7 @@ impl Server {
         let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
         let mut command = setup.command(&data_dir);
         let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let http = setup.client();
 
         let deadline = Instant::now() + START_DEADLINE;
         let first_run = loop {
@@ -128,6 +146,11 @@ impl Server {
             folder: Some(folder),
             http,
         }
+    }
+
+    /// What the first start made.
+    pub(crate) fn first_run(&self) -> BTreeMap<String, String> {
+        read_first_run(&self.data_dir()).unwrap()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
