@@ -385,3 +385,57 @@ impl Caller {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: ProjectId = ProjectId(1);
+    const DESK: ProjectId = ProjectId(2);
+
+    /// A member of the organisation who cares for the shop, by a token of those verbs.
+    fn member(verbs: Verbs, confined: bool) -> Caller {
+        let identity = Identity {
+            credential: Credential::Token { id: "t".to_owned(), name: "ci".to_owned() },
+            user_id: "u".to_owned(),
+            email: "ada@example.com".to_owned(),
+            role: Role::Member,
+            reach: [(SHOP, Role::Admin)].into(),
+            verbs,
+            confined,
+            ends_at_us: i64::MAX,
+        };
+        let place = Place::of(&HeaderMap::new(), &Extensions::new());
+        Caller { identity: Arc::new(identity), shown: [0; 32], place }
+    }
+
+    fn kind(result: Result<()>) -> Option<Kind> {
+        result.err().map(|answer| answer.kind)
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_found_and_what_is_known_is_denied() {
+        let caller = member(Verbs::ALL, false);
+        assert_eq!(kind(caller.may(Verb::KeyWrite, SHOP)), None);
+        assert_eq!(kind(caller.may(Verb::ProjectDelete, SHOP)), Some(Kind::Denied));
+        assert_eq!(kind(caller.may(Verb::EventRead, DESK)), Some(Kind::NotFound));
+        // A verb of the organisation is none of a project, and the other way round.
+        assert_eq!(kind(caller.may(Verb::MemberRead, SHOP)), Some(Kind::Denied));
+        assert_eq!(kind(caller.may_here(Verb::EventRead)), Some(Kind::Denied));
+        assert_eq!(kind(caller.may_here(Verb::MemberRead)), None);
+        assert_eq!(kind(caller.may_here(Verb::MemberWrite)), Some(Kind::Denied));
+        assert_eq!(caller.projects(Verb::KeyWrite), [SHOP]);
+        assert_eq!(caller.projects(Verb::ProjectDelete), []);
+    }
+
+    #[test]
+    fn a_token_has_no_more_than_it_is_given() {
+        let caller = member(Verbs::of(["event:read", "member:read", "server:read"]), true);
+        assert_eq!(kind(caller.may(Verb::EventRead, SHOP)), None);
+        assert_eq!(kind(caller.may(Verb::IssueRead, SHOP)), Some(Kind::Denied));
+        assert_eq!(caller.projects(Verb::IssueRead), []);
+        assert_eq!(kind(caller.may_here(Verb::ServerRead)), None);
+        assert_eq!(kind(caller.may_here(Verb::MemberRead)), Some(Kind::Denied));
+        assert_eq!(caller.actor().name, "ci of ada@example.com");
+    }
+}

@@ -41,7 +41,9 @@ async fn send(state: &State, email: &str) -> Result<()> {
 pub(crate) async fn reset(state: &State, place: &Place, link: &str, new: String) -> Result<()> {
     let unknown =
         || Answer::new(Kind::Invalid, "the link was used, or it is too old: ask for a new one").field("token");
-    state.auth.throttle.begin("reset", place.ip, state.meta.now_us())?;
+    // Links cannot be guessed; what is bounded is the work that one address makes.
+    let account = format!("reset {}", place.ip);
+    state.auth.throttle.begin(&account, place.ip, state.meta.now_us())?;
     let hash = digest(link);
     let id = state.meta.link(&hash).await?.ok_or_else(unknown)?;
     let user = state.meta.user(&id).await?.filter(|user| !user.disabled).ok_or_else(unknown)?;
@@ -54,6 +56,6 @@ pub(crate) async fn reset(state: &State, place: &Place, link: &str, new: String)
     mail::tell_changed(&mut tx, &state.settings, &user, &place.ip.to_string()).await?;
     tx.commit().await?;
     state.access.known.forget();
-    state.auth.throttle.succeeded("reset", place.ip);
+    state.auth.throttle.succeeded(&account, place.ip);
     Ok(())
 }

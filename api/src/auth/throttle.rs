@@ -114,11 +114,11 @@ mod tests {
         let refused = throttle.begin("a@b.c", address(2), now).unwrap_err();
         assert_eq!((refused.kind, refused.retry_after_seconds()), (Kind::RateLimited, Some(1)));
         let mut waits = Vec::new();
-        for _ in 0..14 {
-            let wait = throttle.begin("a@b.c", address(2), now).unwrap_err().retry_after.unwrap();
+        for n in 3..17 {
+            let wait = throttle.begin("a@b.c", address(n), now).unwrap_err().retry_after.unwrap();
             waits.push(wait.as_secs());
             now += wait.as_micros() as i64;
-            throttle.begin("a@b.c", address(2), now).unwrap();
+            throttle.begin("a@b.c", address(n), now).unwrap();
         }
         assert_eq!(waits[..4], [1, 2, 4, 8]);
         assert_eq!(waits.last(), Some(&900));

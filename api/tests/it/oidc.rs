@@ -38,7 +38,10 @@ impl Provider {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        // It goes on talking, and ends where nobody listens.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let said = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the provider said: {line}"));
         Some(Self { child, said })
     }
