@@ -8,22 +8,27 @@
 mod accept;
 pub mod access;
 mod answer;
+mod auth;
 mod budget;
+mod caller;
 pub mod cli;
 mod client;
 mod commands;
 mod files;
 mod grpc;
 mod http;
+mod ledger;
 mod lock;
 mod logs;
 mod meters;
 mod partial;
 mod process;
+mod roles;
 mod running;
 mod server;
 pub mod settings;
 mod state;
+mod tls;
 
 pub use answer::{Answer, Kind};
 pub use server::{Addresses, Server};

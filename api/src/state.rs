@@ -8,13 +8,19 @@ use std::time::Instant;
 
 use tephra_compactor::RollHandle;
 use tephra_query::Engine;
+use tephra_storage::issues::Changes;
+use tephra_storage::meta::Meta;
 use tephra_storage::{Clock, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::answer::{Answer, Kind, Result};
+use crate::auth::Auth;
 use crate::budget::Budget;
+use crate::http::limit::Limits;
+use crate::http::live::Hub;
+use crate::ledger::Ledger;
 use crate::meters::Meters;
 use crate::running::Running;
 use crate::settings::Settings;
@@ -26,10 +32,19 @@ pub(crate) struct State(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) access: Access,
+    pub(crate) auth: Auth,
     pub(crate) budget: Budget,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meta: Meta,
     pub(crate) meters: Meters,
     pub(crate) running: Running,
+    pub(crate) limits: Limits,
+    /// What became of events.
+    pub(crate) ledger: Ledger,
+    /// All sockets of the live view.
+    pub(crate) live: Arc<Hub>,
+    /// Tells that issues changed.
+    pub(crate) issue_changes: Changes,
     /// One permit per core for decoding large requests, which would hold up everybody else on the tasks' own threads.
     pub(crate) decoders: Semaphore,
     pub(crate) started: Instant,
@@ -55,15 +70,21 @@ impl std::ops::Deref for State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, access: Access, clock: Arc<dyn Clock>, meters: Meters) -> Self {
+    pub(crate) fn new(settings: Settings, access: Access, meta: Meta, clock: Arc<dyn Clock>, meters: Meters) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self(Arc::new(Inner {
             budget: Budget::new(settings.ingest.memory_bytes_max),
-            settings,
             access,
+            auth: Auth::new(&settings),
             clock,
+            meta,
             meters,
             running: Running::default(),
+            limits: Limits::new(&settings.limit),
+            ledger: Ledger::default(),
+            live: Arc::default(),
+            issue_changes: Changes::default(),
+            settings,
             decoders: Semaphore::new(cores),
             started: Instant::now(),
             stopping: CancellationToken::new(),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tephra_storage::Durability;
 
 use super::LogFormat;
+use crate::roles::Role;
 
 /// What the numbers of a setting count, which its name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +233,7 @@ macro_rules! words {
 }
 
 words!(Durability, "`fsync` or `relaxed`", "fsync" => Durability::Fsync, "relaxed" => Durability::Relaxed);
+words!(Role, "`viewer`, `member`, `admin` or `owner`", "viewer" => Role::Viewer, "member" => Role::Member, "admin" => Role::Admin, "owner" => Role::Owner);
 words!(LogFormat, "`text` or `json`", "text" => LogFormat::Text, "json" => LogFormat::Json);
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
 
+use crate::admin::admin;
+use crate::person::Person;
 use crate::protocol::{Protocol, Sample, samples};
 use crate::server::{Server, Setup};
 
@@ -188,16 +190,20 @@ async fn only_a_token_may_read() {
     assert_eq!(roll("nothing".into()).await.unwrap().status(), 401);
 }
 
-/// A second project, by the key and the token of another server.
+/// A second project, and a token for each.
 #[tokio::test]
 async fn a_token_sees_its_own_project_and_no_other() {
-    let mut server = Server::start().await;
-    let other = Server::start().await;
-    let (key, token) = (other.key.clone(), other.token.clone());
-    let status = server.stop();
-    assert!(status.success());
-    adopt(&server.data_dir().join("access.json"), &other.data_dir().join("access.json"));
-    let server = server.restart().await;
+    let server = Server::start().await;
+    admin(&server, &["project", "add", "second"]);
+    let mut owner = Person::owner(&server).await;
+    let (_, key) = owner.post("/api/v1/projects/second/keys", &json!({ "name": "second" })).await;
+    let key = key["key"].as_str().unwrap().to_owned();
+    let mut tokens = Vec::new();
+    for project in [1, 2] {
+        let (_, made) = owner.post("/api/v1/tokens", &json!({ "name": "reads", "projects": [project] })).await;
+        tokens.push(made["text"].as_str().unwrap().to_owned());
+    }
+    let [first, token] = <[String; 2]>::try_from(tokens).unwrap();
 
     Protocol::Ndjson.send(&server, &samples(3)).await.expect_whole();
     for protocol in Protocol::ALL {
@@ -205,7 +211,7 @@ async fn a_token_sees_its_own_project_and_no_other() {
         protocol.send_raw(&server, secret, None, Some(&key)).await.expect_whole();
     }
     for tier in ["hot", "cold"] {
-        assert_eq!(counts(&server, &server.token).await, [3, 0, 1], "{tier}");
+        assert_eq!(counts(&server, &first).await, [3, 0, 1], "{tier}");
         assert_eq!(counts(&server, &token).await, [5, 5, 1], "{tier}");
         server.roll().await;
     }
@@ -214,7 +220,8 @@ async fn a_token_sees_its_own_project_and_no_other() {
     for key in [&server.key, &key] {
         Protocol::Native.send_raw(&server, shared.clone(), None, Some(key)).await.expect_whole();
     }
-    assert_eq!(counts(&server, &server.token).await, [4, 0, 1]);
+    assert_eq!(counts(&server, &first).await, [4, 0, 1]);
+    assert_eq!(counts(&server, &server.token).await, [10, 5, 2]);
     assert_eq!(counts(&server, &token).await, [6, 5, 1]);
 }
 
@@ -224,17 +231,6 @@ async fn counts(server: &Server, token: &str) -> [u64; 3] {
     let answer = server.ask_as(sql, "application/x-ndjson", Some(format!("Bearer {token}"))).await;
     let row: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     ["a", "b", "c"].map(|name| row[name].as_u64().unwrap())
-}
-
-fn adopt(list: &std::path::Path, other: &std::path::Path) {
-    let read = |path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
-    let (mut mine, theirs) = (read(list), read(other));
-    mine["projects"].as_array_mut().unwrap().push(json!({ "id": 2, "name": "second" }));
-    for mut entry in theirs["entries"].as_array().unwrap().iter().cloned() {
-        entry["projects"] = json!([2]);
-        mine["entries"].as_array_mut().unwrap().push(entry);
-    }
-    std::fs::write(list, mine.to_string()).unwrap();
 }
 
 fn resident_mb(server: &Server) -> u64 {

@@ -101,12 +101,22 @@ pub(super) fn sqlite_url(file: &Path) -> Result<String> {
 
 fn address(settings: &MetaSettings, data_dir: &Path) -> Result<(Backend, String)> {
     if settings.url.is_empty() {
-        return Ok((Backend::Sqlite, sqlite_url(&data_dir.join(SQLITE_FILE))?));
+        let file = data_dir.join(SQLITE_FILE);
+        make_private(&file)?;
+        return Ok((Backend::Sqlite, sqlite_url(&file)?));
     }
     if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
         return Ok((Backend::Postgres, settings.url.clone()));
     }
     Err(Error::invalid("`meta.url` is to begin with `postgres://`; leave it empty for SQLite in the data directory"))
+}
+
+/// Makes the file where it is absent, for its owner only: it holds hashes and secrets. SQLite gives its other files the same
+/// mode.
+fn make_private(file: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file);
+    made.map(drop).map_err(|error| Error::caused(ErrorKind::Internal, "could not make the metadata file", error))
 }
 
 fn migrator() -> Migrator {
