@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tephra_bench::generate::{
     DataSet, Draw, JsonEncoder, NativeEncoder, NativeScratch, OtlpEncoder, OtlpScratch, Settings, Size,
 };
-use tephra_ingest::{Limits, Receipt, native, ndjson, otlp};
+use tephra_ingest::{Limits, Receipt, Rules, native, ndjson, otlp};
 use tephra_storage::ProjectId;
 
 const BATCH: u64 = 1_000;
@@ -55,7 +55,7 @@ impl Bodies {
 fn decode(criterion: &mut Criterion) {
     let bodies = Bodies::new();
     let limits = Limits::default();
-    let receipt = Receipt { project_id: ProjectId(1), received_at: BASE_US, limits: &limits };
+    let receipt = Receipt { project_id: ProjectId(1), received_at: BASE_US, limits: &limits, rules: Rules::standard() };
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(BATCH)).sample_size(20);
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(5));

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 use tephra_storage::{Event, Kind, Level, Text};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 use crate::conventions::Slot;
 use crate::draft::{Draft, Names, Shared};
 use crate::error::{Error, Result};
-use crate::group::{self, Features, GROUPING_VERSION, KnownFrames, Stack};
+use crate::group::{self, Columns, Features, GROUPING_VERSION, KnownFrames, Stack};
 use crate::json;
 use crate::limits::Receipt;
+use crate::moment::Moment;
 use crate::text::trim_middle;
 use crate::value::Value;
 use crate::wire::Fault;
@@ -27,6 +28,8 @@ pub struct Decoded {
     pub positions: Vec<u32>,
     /// Spans without an exception.
     pub ignored: u64,
+    /// How many values and parts of texts were taken out as secrets.
+    pub scrubbed: u64,
     /// A hash of the whole request, by which a retry is recognised; `None` if events bring ids of their own.
     pub request_hash: Option<u128>,
     /// The request's size after decompression.
@@ -48,7 +51,10 @@ pub(crate) struct Batch<'r> {
     decoded: Decoded,
     unfolded_bytes: usize,
     with_id: bool,
-    stacks: HashMap<u64, Stack>,
+    /// By a hash of the text as it came.
+    stacks: HashMap<u128, Stack>,
+    /// By the addresses of their texts: the stack as it came, which holds the addresses, and as it is stored.
+    cleaned: HashMap<[usize; 2], (Stack, Stack)>,
     pub(crate) known_frames: KnownFrames,
     scratch: String,
 }
@@ -63,6 +69,7 @@ impl<'r> Batch<'r> {
             unfolded_bytes: 0,
             with_id: false,
             stacks: HashMap::new(),
+            cleaned: HashMap::new(),
             known_frames: KnownFrames::default(),
             scratch: String::new(),
         })
@@ -90,8 +97,20 @@ impl<'r> Batch<'r> {
     }
 
     /// Takes an event, or rejects it if it is too large.
-    pub(crate) fn push(&mut self, index: u32, mut draft: Draft<'_>, shared: &Shared) -> Result<()> {
+    pub(crate) fn push(&mut self, index: u32, draft: Draft<'_>, shared: &Shared) -> Result<()> {
+        self.push_taken(index, draft, shared).map(drop)
+    }
+
+    /// Takes an event, or rejects it if it is too large; tells which.
+    pub(crate) fn push_taken(&mut self, index: u32, draft: Draft<'_>, shared: &Shared) -> Result<bool> {
+        let taken = self.decoded.events.len();
+        self.push_draft(index, draft, shared)?;
+        Ok(self.decoded.events.len() > taken)
+    }
+
+    fn push_draft(&mut self, index: u32, mut draft: Draft<'_>, shared: &Shared) -> Result<()> {
         draft.settle();
+        self.clean(&mut draft, shared)?;
         if let Err(reason) = self.receipt.limits.check_attributes(draft.rest.len()) {
             return self.reject(index, reason);
         }
@@ -115,37 +134,104 @@ impl<'r> Batch<'r> {
         self.decoded
     }
 
-    /// The stack of this text, read once per request.
+    /// The stack of this text without its secrets, read once per request.
     pub(crate) fn stack(&mut self, trace: &str) -> Result<Stack> {
         let trace = trace.trim_end();
-        let key = xxh3_64(trace.as_bytes());
+        let key = xxh3_128(trace.as_bytes());
+        if let Some(known) = self.stacks.get(&key) {
+            return Ok(known.clone());
+        }
         let trace: Cow<'_, str> = match memchr::memchr(b'\r', trace.as_bytes()) {
             None => trace.into(),
             Some(_) => trace.replace("\r\n", "\n").into(),
         };
-        let trimmed = trim_middle(&trace, self.receipt.limits.stack_bytes_max);
-        if let Some(known) = self.stacks.get(&key).filter(|known| known.text.as_deref() == Some(&trimmed)) {
-            return Ok(known.clone());
+        let rules = self.receipt.rules;
+        let (clean, scrubbed) = rules.scrubber.scrub_text("stack", &trace);
+        self.decoded.scrubbed += u64::from(scrubbed.count);
+        let trace = clean.map_or(trace, Cow::Owned);
+        let trimmed = trim_middle(trace.trim_end(), self.receipt.limits.stack_bytes_max);
+        if trimmed.is_empty() {
+            return Ok(Stack::default());
         }
         self.charge(size_of::<Stack>() + trimmed.len())?;
         let (hashes, culprit) = group::of_trace(&trimmed, &mut self.known_frames);
-        let stack = Stack { text: Some(trimmed.into()), frames: None, culprit, hashes };
+        let mut stack = Stack { text: Some(trimmed.into()), frames: None, culprit, hashes };
+        self.group_by_rules(&mut stack, None);
         self.stacks.insert(key, stack.clone());
         Ok(stack)
     }
 
-    fn event(&mut self, mut draft: Draft<'_>, shared: &Shared) -> Result<(Event, usize)> {
-        let limits = self.receipt.limits;
+    /// Takes the secrets out of a draft, before anything is cut or grouped: half a secret is not known for one.
+    fn clean(&mut self, draft: &mut Draft<'_>, shared: &Shared) -> Result<()> {
+        let (timestamp, original) = draft.moment.settle(self.receipt.received_at);
+        if let Some(original) = original {
+            draft.keep("original_timestamp", Value::Text(original));
+            draft.moment = Moment::Micros(timestamp);
+        }
         let stack = match (draft.stack.take(), draft.get(Slot::Stack)) {
-            (Some(stack), _) => Some(stack),
+            (Some(stack), _) => {
+                let platform = draft.get(Slot::Platform).or(shared.get(Slot::Platform).map(AsRef::as_ref));
+                Some(self.clean_stack(stack, platform)?)
+            }
             (None, Some(trace)) if !trace.trim_end().is_empty() => Some(self.stack(trace)?),
             _ => None,
         };
-        let received_at = self.receipt.received_at;
-        let (timestamp, original) = draft.moment.settle(received_at);
-        if let Some(original) = original {
-            draft.keep("original_timestamp", Value::Text(original));
+        // Its text is clean already, and shared.
+        draft.replace(Slot::Stack, None);
+        draft.stack = stack;
+        let scrubbed = self.receipt.rules.scrubber.scrub_draft(draft);
+        self.decoded.scrubbed += u64::from(scrubbed.count) + u64::from(shared.scrubbed);
+        Ok(())
+    }
+
+    /// The same for a stack that was made before, once for all events that share it.
+    fn clean_stack(&mut self, stack: Stack, platform: Option<&str>) -> Result<Stack> {
+        if stack.text.is_none() && stack.frames.is_none() {
+            return Ok(stack);
         }
+        let address = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_ptr().addr());
+        let key = [address(&stack.text), address(&stack.frames)];
+        if let Some((_, cleaned)) = self.cleaned.get(&key) {
+            return Ok(cleaned.clone());
+        }
+        let (changed, scrubbed) = self.receipt.rules.scrubber.scrub_stack(&stack);
+        self.decoded.scrubbed += u64::from(scrubbed.count);
+        let mut cleaned = stack.clone();
+        if let Some(changed) = changed {
+            self.charge(changed.text.as_ref().map_or(0, |t| t.len()) + changed.frames.as_ref().map_or(0, |t| t.len()))?;
+            cleaned = changed;
+            self.group_again(&mut cleaned, platform);
+        } else {
+            self.group_by_rules(&mut cleaned, platform);
+        }
+        self.charge(2 * size_of::<Stack>())?;
+        self.cleaned.insert(key, (stack, cleaned.clone()));
+        Ok(cleaned)
+    }
+
+    /// Groups a stack once more if the project has rules for frames.
+    fn group_by_rules(&mut self, stack: &mut Stack, platform: Option<&str>) {
+        if self.receipt.rules.grouping.has_stack_rules() {
+            self.group_again(stack, platform);
+        }
+    }
+
+    fn group_again(&mut self, stack: &mut Stack, platform: Option<&str>) {
+        let rules = &self.receipt.rules.grouping;
+        let columns = Columns { text: stack.text.as_deref(), frames: stack.frames.as_deref(), platform };
+        let (hashes, culprit) = columns.visit(|thrown| {
+            rules.apply_to(thrown);
+            group::of_chain(thrown, &mut self.known_frames)
+        });
+        stack.hashes = hashes;
+        stack.culprit = culprit;
+    }
+
+    fn event(&mut self, mut draft: Draft<'_>, shared: &Shared) -> Result<(Event, usize)> {
+        let limits = self.receipt.limits;
+        let stack = draft.stack.take();
+        let received_at = self.receipt.received_at;
+        let (timestamp, _) = draft.moment.settle(received_at);
         let spill = draft.tags.len().saturating_sub(limits.tags_max);
         for (name, value) in draft.tags.drain(draft.tags.len() - spill..) {
             draft.rest.push((name, Value::Text(value)));
@@ -155,16 +241,49 @@ impl<'r> Batch<'r> {
             draft.keep("fingerprint", Value::List(parts));
         }
 
-        let features = Features {
+        let fallback = |slot: Slot| draft.get(slot).or(shared.get(slot).map(AsRef::as_ref));
+        let culprit = draft.get(Slot::Culprit).or(stack.as_ref().and_then(|stack| stack.culprit.as_deref()));
+        let mut features = Features {
             exception_type: draft.get(Slot::ExceptionType),
             exception_value: draft.get(Slot::ExceptionValue),
             template: draft.get(Slot::Template),
             message: draft.get(Slot::Message),
-            logger: draft.get(Slot::Logger).or(shared.get(Slot::Logger).map(AsRef::as_ref)),
+            logger: fallback(Slot::Logger),
             stack: stack.as_ref().map(|stack| stack.hashes),
+            trace: stack.as_ref().and_then(|stack| stack.text.as_deref()),
+            culprit: culprit.or(shared.get(Slot::Culprit).map(AsRef::as_ref)),
+            level: None,
+            platform: fallback(Slot::Platform),
+            environment: fallback(Slot::Environment),
+            release: fallback(Slot::Release),
+            service: fallback(Slot::Service),
+            tags: &[],
         };
         let failed = features.exception_type.is_some() || features.exception_value.is_some() || stack.is_some();
-        let hashes = group::hashes(&features, &draft.fingerprint, &mut self.scratch);
+        let level = draft.level.unwrap_or(if failed { Level::Error } else { Level::Info });
+        features.level = Some(level.as_str());
+        let grouping = &self.receipt.rules.grouping;
+        // Only rules and fingerprints ask for tags.
+        let asked = !grouping.is_empty() || !draft.fingerprint.is_empty();
+        let own = draft.tags.iter().rev().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let asked_tags: Vec<(&str, &str)> = match asked {
+            true => own.chain(shared.tags.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))).collect(),
+            false => Vec::new(),
+        };
+        features.tags = &asked_tags;
+        let columns = Columns {
+            text: stack.as_ref().and_then(|stack| stack.text.as_deref()),
+            frames: stack.as_ref().and_then(|stack| stack.frames.as_deref()),
+            platform: features.platform,
+        };
+        let by_rule = match grouping.reads_frames() {
+            true => columns.visit(|thrown| grouping.fingerprint(&features, thrown)),
+            false => grouping.fingerprint(&features, &[]),
+        };
+        let hashes = match by_rule {
+            Some(parts) => group::hashes(&features, parts, &mut self.scratch),
+            None => group::hashes(&features, &draft.fingerprint, &mut self.scratch),
+        };
 
         let mut bytes = 0;
         let mut text = |slot: Slot| -> Option<Text> {
@@ -184,7 +303,7 @@ impl<'r> Batch<'r> {
             event_id: draft.event_id,
             timestamp,
             received_at,
-            level: draft.level.unwrap_or(if failed { Level::Error } else { Level::Info }),
+            level,
             severity: draft.severity,
             kind,
             platform: text(Slot::Platform),

@@ -46,6 +46,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Puts another text in the place of one, or none.
+    pub(crate) fn replace(&mut self, slot: Slot, text: Option<Cow<'a, str>>) {
+        self.texts[slot as usize] = text.filter(|text| !text.is_empty());
+    }
+
     pub(crate) fn get(&self, slot: Slot) -> Option<&str> {
         self.texts[slot as usize].as_deref()
     }

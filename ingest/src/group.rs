@@ -1,30 +1,35 @@
-//! Which events are alike: the rules of grouping, version 1.
+//! Which events are alike: the rules of grouping, version 2.
 //!
-//! An explicit fingerprint decides; else the exception's type with its frames (no line numbers, no addresses, no build
-//! hashes); else its type with its text outlined; else the message outlined, that is, without numbers, ids and quotes.
+//! A project's rule or the sender's fingerprint decides; else the exception's type with its frames and those of its causes
+//! (no lines, addresses or build hashes); else its type with its text; else the message, both without their parameters.
 //! Each event gets two hashes: one from the program's own frames, one from all frames.
 //!
 //! A hash depends on these rules only, never on the host, the process or the order of events. Change a rule and
-//! [`GROUPING_VERSION`] goes up. Known weakness: minified function names of browsers change with each build.
+//! [`GROUPING_VERSION`] goes up, and the old rules stay ([`hashes_of_version`]), so that the issue of an old hash can be
+//! found for a new one. Known weakness: minified function names of browsers change with each build.
 
+mod chain;
+mod features;
 mod frame;
-mod outline;
+mod language;
+mod parameters;
+mod rules;
+mod stored;
 mod trace;
+mod v1;
 
-use hashbrown::HashMap;
-use tephra_storage::Text;
+use tephra_storage::{Event, Text};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-pub(crate) use frame::Frame;
+pub(crate) use chain::{KnownFrames, Thrown};
+pub(crate) use features::Features;
+pub(crate) use frame::{Frame, Style};
+pub use language::GroupRuleError;
+pub use rules::GroupRules;
+pub(crate) use stored::Columns;
 
 /// The version of the rules, stored with every event.
-pub const GROUPING_VERSION: i32 = 1;
-
-/// How much of a message takes part.
-const OUTLINE_BYTES_MAX: usize = 8 << 10;
-
-/// How many frames of a request are remembered.
-const KNOWN_FRAMES_MAX: usize = 65_536;
+pub const GROUPING_VERSION: i32 = 2;
 
 /// A stack trace, made once for all events of a request that share it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,95 +40,108 @@ pub(crate) struct Stack {
     pub(crate) frames: Option<Text>,
     /// The program's own function nearest to the fault.
     pub(crate) culprit: Option<Text>,
-    /// The hashes of its frames.
+    /// The hashes of its frames; zeros where no frame has a name.
     pub(crate) hashes: Hashes,
 }
 
 /// The hash by the program's own frames and the one by all frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hashes {
-    pub(crate) in_app: u64,
-    pub(crate) all: u64,
-}
-
-/// What grouping looks at.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Features<'a> {
-    pub(crate) exception_type: Option<&'a str>,
-    pub(crate) exception_value: Option<&'a str>,
-    pub(crate) template: Option<&'a str>,
-    pub(crate) message: Option<&'a str>,
-    pub(crate) logger: Option<&'a str>,
-    /// Of the stack, where there is one.
-    pub(crate) stack: Option<Hashes>,
+pub struct Hashes {
+    /// By the program's own frames: the column `group_hash`.
+    pub in_app: u64,
+    /// By all frames: the column `group_hash_full`.
+    pub all: u64,
 }
 
 /// Reads a stack trace as its runtime prints it.
 pub(crate) fn of_trace(trace: &str, known: &mut KnownFrames) -> (Hashes, Option<Text>) {
-    let mut chain = Chain::new(known);
-    trace::walk(trace, &mut chain);
-    if chain.frames == 0 {
-        let mut line_outline = String::new();
-        for line in trace.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            line_outline.clear();
-            outline::write(line, &mut line_outline);
-            chain.push_hash(xxh3_64(line_outline.as_bytes()), true);
-        }
-    }
-    chain.finish()
+    chain::fold(&trace::read(trace), known)
 }
 
-/// Reads structured frames, the newest call first.
+/// Reads structured frames of one exception, the newest call first.
 pub(crate) fn of_frames<'a>(
     frames: impl Iterator<Item = Frame<'a>>,
     known: &mut KnownFrames,
 ) -> (Hashes, Option<Text>) {
-    let mut chain = Chain::new(known);
-    for frame in frames {
-        chain.push(frame);
-    }
-    chain.finish()
+    chain::fold(&[Thrown { kind: "", frames: frames.collect() }], known)
+}
+
+/// Reads a chain of exceptions, the one thrown last in front, of each the newest call first.
+#[allow(dead_code, reason = "for protocols that send chains")]
+pub(crate) fn of_chain(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, Option<Text>) {
+    chain::fold(thrown, known)
 }
 
 /// The two hashes of an event. `scratch` is overwritten.
 pub(crate) fn hashes(features: &Features<'_>, fingerprint: &[impl AsRef<str>], scratch: &mut String) -> Hashes {
     let default = by_rules(features, scratch);
-    if fingerprint.is_empty() {
-        return default;
+    match fingerprint {
+        [] => return default,
+        // `{{ default }}` alone asks for nothing.
+        [only] if is_default(only.as_ref()) => return default,
+        _ => {}
     }
     let with = |default: u64| {
-        fingerprint.iter().fold(tag("fingerprint"), |hash, part| match is_default(part.as_ref()) {
-            true => join(hash, default),
-            false => join(hash, xxh3_64(part.as_ref().as_bytes())),
+        fingerprint.iter().fold(tag("fingerprint"), |hash, part| match features::variable(part.as_ref()) {
+            Some("default") => join(hash, default),
+            Some(name) => join(hash, xxh3_64(features.get(name).unwrap_or_default().as_bytes())),
+            None => join(hash, xxh3_64(part.as_ref().as_bytes())),
         })
     };
-    // `{{ default }}` alone asks for nothing.
-    match fingerprint {
-        [only] if is_default(only.as_ref()) => default,
-        _ => Hashes { in_app: with(default.in_app), all: with(default.all) },
+    Hashes { in_app: with(default.in_app), all: with(default.all) }
+}
+
+/// The hashes that a version of the rules (1 or 2) gives to an event as it is stored; `None` of an unknown version.
+///
+/// By version 2 they are those the event carries, unless `rules` are others than at its arrival. By version 1 they lead to
+/// the issue that an older event of the same kind has.
+pub fn hashes_of_version(version: i32, event: &Event, rules: &GroupRules) -> Option<Hashes> {
+    match version {
+        1 => Some(stored::version_1(event)),
+        2 => Some(stored::version_2(event, rules)),
+        _ => None,
     }
+}
+
+/// A message as grouping sees it: its first two lines, without their parameters.
+pub fn parametrised(message: &str) -> String {
+    let mut out = String::new();
+    parameters::write_head(message, &mut out);
+    out
 }
 
 fn is_default(part: &str) -> bool {
-    part.trim().strip_prefix("{{").and_then(|part| part.strip_suffix("}}")).is_some_and(|word| word.trim() == "default")
+    features::variable(part) == Some("default")
 }
 
 fn by_rules(features: &Features<'_>, scratch: &mut String) -> Hashes {
-    let kind = xxh3_64(features.exception_type.unwrap_or_default().as_bytes());
-    if let Some(stack) = features.stack {
-        let hash = join(tag("stack"), kind);
-        return Hashes { in_app: join(hash, stack.in_app), all: join(hash, stack.all) };
-    }
     scratch.clear();
-    let seed = if features.exception_type.is_some() || features.exception_value.is_some() {
-        outline::write(head(features.exception_value.unwrap_or_default()), scratch);
+    let kind = features.exception_type.map_or(0, |kind| xxh3_64(last_name(kind).as_bytes()));
+    let value = features.exception_value.filter(|value| !value.is_empty());
+    let message = features.template.or(features.message);
+    if let Some(stack) = features.stack.filter(|stack| *stack != Hashes::default()) {
+        let mut seed = join(tag("stack"), kind);
+        // Without a type, a stack may be that of a logger that all messages share.
+        if features.exception_type.is_none()
+            && let Some(text) = message.or(value)
+        {
+            parameters::write_head(text, scratch);
+            seed = join(seed, xxh3_64(scratch.as_bytes()));
+        }
+        return Hashes { in_app: join(seed, stack.in_app), all: join(seed, stack.all) };
+    }
+    let seed = if features.exception_type.is_some() || value.is_some() {
+        parameters::write_head(value.or(message).unwrap_or_default(), scratch);
         join(tag("exception"), kind)
-    } else if let Some(template) = features.template {
-        scratch.push_str(template);
-        tag("template")
-    } else if let Some(message) = features.message {
-        outline::write(head(message), scratch);
+    } else if let Some(message) = message {
+        parameters::write_head(message, scratch);
         tag("message")
+    } else if let Some(trace) = features.trace {
+        for line in trace.lines().take(16) {
+            scratch.push('\n');
+            parameters::write(line.trim(), scratch);
+        }
+        tag("trace")
     } else {
         scratch.push_str(features.logger.unwrap_or_default());
         tag("logger")
@@ -132,104 +150,24 @@ fn by_rules(features: &Features<'_>, scratch: &mut String) -> Hashes {
     Hashes { in_app: hash, all: hash }
 }
 
-fn head(text: &str) -> &str {
-    &text[..text.floor_char_boundary(OUTLINE_BYTES_MAX)]
+/// `IOException` of `java.io.IOException`: some SDKs send the package with the type, some without.
+fn last_name(kind: &str) -> &str {
+    let end = kind.find(['<', '`', '(', '[']).filter(|end| *end > 0).unwrap_or(kind.len());
+    let kind = kind[..end].trim();
+    // `EXC_BAD_ACCESS / 0x00000032` is no path.
+    if kind.contains(' ') {
+        return kind;
+    }
+    kind.rsplit(['.', ':', '/', '\\', '+', '$', '*']).find(|name| !name.is_empty()).unwrap_or(kind)
 }
 
+/// The seed of one rule; the version is a part of it.
 fn tag(rule: &str) -> u64 {
-    xxh3_64(rule.as_bytes())
+    xxh3_64_with_seed(rule.as_bytes(), GROUPING_VERSION as u64)
 }
 
 fn join(hash: u64, next: u64) -> u64 {
     xxh3_64_with_seed(&next.to_le_bytes(), hash)
-}
-
-/// Frames that the request had before: stacks differ in a few frames only, and reading a frame costs more than a look here.
-#[derive(Debug, Default)]
-pub(crate) struct KnownFrames {
-    frames: HashMap<u64, (u64, bool)>,
-    scratch: String,
-}
-
-impl KnownFrames {
-    /// The frame's hash, and whether it is the program's own.
-    fn read(&mut self, frame: &Frame<'_>) -> (u64, bool) {
-        let Self { frames, scratch } = self;
-        let read = |scratch: &mut String| {
-            scratch.clear();
-            frame.write_key(scratch);
-            (xxh3_64(scratch.as_bytes()), frame.is_in_app())
-        };
-        if frames.len() >= KNOWN_FRAMES_MAX {
-            return read(scratch);
-        }
-        let texts = [frame.function, frame.module, frame.file];
-        let seed = frame.style as u64 * 3 + frame.in_app.map_or(2, u64::from);
-        let key = texts.into_iter().fold(seed, |key, text| xxh3_64_with_seed(text.as_bytes(), key));
-        *frames.entry(key).or_insert_with(|| read(scratch))
-    }
-}
-
-/// Folds frames into two hashes. A frame that repeats the one before it (recursion) counts once.
-struct Chain<'a, 'k> {
-    known: &'k mut KnownFrames,
-    frames: usize,
-    hashes: Hashes,
-    in_app_frames: usize,
-    before: Option<u64>,
-    blamed: Option<Frame<'a>>,
-    newest_last: bool,
-}
-
-impl<'a, 'k> Chain<'a, 'k> {
-    fn new(known: &'k mut KnownFrames) -> Self {
-        Self {
-            known,
-            frames: 0,
-            hashes: Hashes::default(),
-            in_app_frames: 0,
-            before: None,
-            blamed: None,
-            newest_last: false,
-        }
-    }
-
-    fn push(&mut self, frame: Frame<'a>) {
-        let (hash, in_app) = self.known.read(&frame);
-        if self.before == Some(hash) {
-            return;
-        }
-        self.before = Some(hash);
-        self.push_hash(hash, in_app);
-        if in_app && !frame.function.is_empty() && (self.newest_last || self.blamed.is_none()) {
-            self.blamed = Some(frame);
-        }
-    }
-
-    fn push_hash(&mut self, hash: u64, in_app: bool) {
-        self.frames += 1;
-        self.hashes.all = join(self.hashes.all, hash);
-        if in_app {
-            self.in_app_frames += 1;
-            self.hashes.in_app = join(self.hashes.in_app, hash);
-        }
-    }
-
-    /// A further exception of the chain, by its type.
-    fn push_cause(&mut self, exception_type: &str) {
-        let hash = xxh3_64(exception_type.as_bytes());
-        self.hashes.all = join(self.hashes.all, hash);
-        self.hashes.in_app = join(self.hashes.in_app, hash);
-        self.before = None;
-    }
-
-    fn finish(self) -> (Hashes, Option<Text>) {
-        let mut hashes = self.hashes;
-        if self.in_app_frames == 0 {
-            hashes.in_app = hashes.all;
-        }
-        (hashes, self.blamed.map(|frame| frame.name().into()))
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use tephra_storage::ProjectId;
 
 use crate::error::{Error, Result};
+use crate::rules::Rules;
 
 /// Bounds on one request and on each event in it. A sender learns the name of the one it broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,4 +79,6 @@ pub struct Receipt<'a> {
     pub received_at: i64,
     /// The bounds in force.
     pub limits: &'a Limits,
+    /// The project's rules; [`Rules::standard`] where it has none.
+    pub rules: &'a Rules,
 }

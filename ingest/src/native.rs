@@ -61,7 +61,7 @@ pub fn batch(receipt: &Receipt<'_>, body: &Bytes) -> Result<NativeBatch> {
                 let message = entry.slice().map_err(malformed)?;
                 receipt.limits.check_event(message.bytes.len()).map_err(Error::too_large)?;
                 resource(message, receipt.limits, &mut draft).map_err(|bad| Error::malformed(bad.say("resource")))?;
-                shared = Shared::new(draft, &Shared::default());
+                shared = Shared::new(draft, &Shared::default(), &receipt.rules.scrubber);
                 batch.charge(shared.bytes())?;
             }
             3 => stacks.push(stacks::read(entry.slice().map_err(malformed)?, &mut batch)?),

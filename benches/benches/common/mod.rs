@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tephra_bench::generate::{DataSet, NativeEncoder, NativeScratch, Settings, Size};
-use tephra_ingest::{Limits, Receipt, native};
+use tephra_ingest::{Limits, Receipt, Rules, native};
 use tephra_storage::{Append, Clock, ProjectId, StorageSettings, Store, SystemClock};
 use tokio::runtime::Runtime;
 
@@ -34,7 +34,7 @@ impl Source {
         self.encoder.encode(0, &draws, &mut self.scratch, &mut body);
         let limits = Limits::default();
         let (project_id, received_at) = (ProjectId(1), SystemClock.now_us());
-        let receipt = Receipt { project_id, received_at, limits: &limits };
+        let receipt = Receipt { project_id, received_at, limits: &limits, rules: Rules::standard() };
         let decoded = native::batch(&receipt, &Bytes::from(body)).unwrap().decoded;
         assert_eq!(decoded.events.len() as u64, events);
         Append { project_id, events: decoded.events, request_hash: decoded.request_hash, bytes: decoded.bytes }

@@ -8,6 +8,7 @@ use super::Draft;
 use super::names::Names;
 use crate::conventions::Slot;
 use crate::json;
+use crate::scrub::Scrubber;
 
 /// What a batch, resource or scope says for all its events, ready to be shared.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Shared {
     texts: [Option<Text>; Slot::COUNT],
     pub(crate) tags: Vec<(Text, Text)>,
     pub(crate) rest: Arc<Rest>,
+    /// How many values were replaced here and in wider circles.
+    pub(crate) scrubbed: u32,
 }
 
 /// Shared attributes: each as `"name":value`, and all of them as one object.
@@ -25,9 +28,10 @@ pub(crate) struct Rest {
 }
 
 impl Shared {
-    /// What `draft` says, on top of what holds for a wider circle.
-    pub(crate) fn new(mut draft: Draft<'_>, wider: &Self) -> Self {
+    /// What `draft` says without its secrets, on top of what holds for a wider circle.
+    pub(crate) fn new(mut draft: Draft<'_>, wider: &Self, scrubber: &Scrubber) -> Self {
         draft.settle();
+        let scrubbed = wider.scrubbed.saturating_add(scrubber.scrub_draft(&mut draft).count);
         let mut texts = wider.texts.clone();
         for (text, own) in texts.iter_mut().zip(&draft.texts) {
             if let Some(own) = own {
@@ -43,7 +47,7 @@ impl Shared {
         tags.sort_by(|(a, _), (b, _)| a.cmp(b));
         tags.dedup_by(|(later, _), (kept, _)| later == kept);
         if draft.rest.is_empty() {
-            return Self { texts, tags, rest: Arc::clone(&wider.rest) };
+            return Self { texts, tags, rest: Arc::clone(&wider.rest), scrubbed };
         }
         let mut pairs: Vec<(Text, Text)> = Vec::with_capacity(draft.rest.len() + wider.rest.pairs.len());
         for (name, value) in &draft.rest {
@@ -59,7 +63,7 @@ impl Shared {
             object.push_str(pair);
         }
         object.push('}');
-        Self { texts, tags, rest: Arc::new(Rest { pairs, object: Some(object.into()) }) }
+        Self { texts, tags, rest: Arc::new(Rest { pairs, object: Some(object.into()) }), scrubbed }
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&Text> {

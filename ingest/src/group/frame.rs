@@ -1,20 +1,48 @@
 //! One call in a stack trace: what of it takes part in grouping, and whether it is the program's own.
+//!
+//! The same call must have one key whether its runtime printed it as text or an SDK sent it as fields, whichever build,
+//! host, line and version of the runtime it came from.
 
-use memchr::memmem;
+mod file;
+mod function;
+mod own;
 
-/// Which runtime printed the frame; decides what in its names varies.
+use own::{is_library, is_nothing};
+
+/// Which runtime made the frame; decides what in its names varies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Style {
     Python,
     /// JavaScript of Node and browsers.
     Script,
-    /// Java, Kotlin, Scala, C#: the function's name holds its module.
+    /// Java, Kotlin, Scala, C#: the function's name holds its module, or is joined to it.
     Dotted,
     Go,
     Rust,
-    /// PHP, Ruby, and structured frames.
+    Php,
+    Ruby,
+    /// C, C++, Objective-C, Swift.
+    Native,
+    /// Unknown: the file's name decides.
     #[default]
     Other,
+}
+
+impl Style {
+    /// The style of a platform by Sentry's names; also those of OpenTelemetry's languages.
+    pub(crate) fn of_platform(platform: &str) -> Self {
+        match platform {
+            "python" => Self::Python,
+            "javascript" | "node" | "nodejs" | "webjs" | "react-native" => Self::Script,
+            "java" | "kotlin" | "scala" | "groovy" | "android" | "csharp" | "dotnet" => Self::Dotted,
+            "go" => Self::Go,
+            "rust" => Self::Rust,
+            "php" => Self::Php,
+            "ruby" => Self::Ruby,
+            "native" | "c" | "cpp" | "cocoa" | "objc" | "swift" => Self::Native,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// One call. Strings are empty where absent.
@@ -23,218 +51,131 @@ pub(crate) struct Frame<'a> {
     pub(crate) style: Style,
     pub(crate) function: &'a str,
     pub(crate) module: &'a str,
+    /// The file as the sender shows it, which may be a part of its path.
     pub(crate) file: &'a str,
+    /// The file's whole path or URL, where it is known beside `file`.
+    pub(crate) path: &'a str,
     /// The sender's own judgement.
     pub(crate) in_app: Option<bool>,
 }
 
-impl Frame<'_> {
-    /// Appends what identifies the call whatever its line, build or host.
+/// What a frame counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The program's own: it counts for both hashes.
+    Own,
+    /// A library's: it counts for the full hash.
+    Library,
+    /// Machinery that comes and goes with versions of the runtime, or a frame without a name.
+    Nothing,
+}
+
+impl<'a> Frame<'a> {
+    /// Appends what identifies the call whatever its line, build or host; nothing where it has no name.
     pub(super) fn write_key(&self, out: &mut String) {
-        match self.style {
-            Style::Dotted => write_dotted(without_java_module(self.function), out),
-            Style::Rust => out.push_str(without_rust_hash(self.function)),
-            Style::Go => out.push_str(self.function),
-            Style::Python | Style::Script | Style::Other => {
-                if self.module.is_empty() {
-                    write_file(self.file, out)
-                } else {
-                    write_dotted(self.module, out)
+        let function = function::named(self.function);
+        match self.resolved() {
+            Style::Dotted => function::write_dotted(self.module, function, out),
+            Style::Go => function::write_go(self.module, function, out),
+            Style::Rust => function::write_rust(self.module, function, out),
+            Style::Native => {
+                let start = out.len();
+                function::write_native(function, out);
+                if out.len() == start && !function.is_empty() {
+                    out.push_str(function);
                 }
+                if out.len() == start {
+                    file::write_tail(self.place(), false, out);
+                }
+            }
+            Style::Php if function.contains(['\\', ':', '>']) => function::write_php(function, out),
+            Style::Other if !self.module.is_empty() => function::write_dotted(self.module, function, out),
+            style => {
+                let start = out.len();
+                if self.place().is_empty() {
+                    file::write_module(self.module, out);
+                } else {
+                    file::write_tail(self.place(), style == Style::Script, out);
+                }
+                let file_end = out.len();
                 out.push('\n');
-                write_dotted(self.function, out);
+                match style {
+                    Style::Python => out.push_str(function.rsplit('.').next().unwrap_or(function)),
+                    Style::Script => function::write_script(function, out),
+                    Style::Ruby => function::write_ruby(function, out),
+                    Style::Php => function::write_php(function, out),
+                    _ => function::write_dotted("", function, out),
+                }
+                if file_end == start && out.len() == file_end + 1 {
+                    out.truncate(start);
+                }
             }
         }
     }
 
     /// The name to blame: `module.function`, or the function alone.
     pub(super) fn name(&self) -> String {
-        match (self.style, self.module) {
-            (Style::Rust, _) => without_rust_hash(self.function).to_owned(),
-            (Style::Dotted, _) => without_java_module(self.function).to_owned(),
-            (_, "") => self.function.to_owned(),
-            (_, module) => format!("{module}.{}", self.function),
+        let made_up = |name: &str| [">d__", ">b__", "<>c"].iter().any(|part| name.contains(part));
+        if self.resolved() == Style::Dotted && (made_up(self.function) || made_up(self.module)) {
+            let mut name = String::new();
+            function::write_dotted(self.module, self.function, &mut name);
+            return name;
         }
-    }
-
-    pub(super) fn is_in_app(&self) -> bool {
-        let starts = |text: &str, list: &[&str]| list.iter().any(|prefix| text.starts_with(prefix));
-        let holds = |text: &str, list: &[&str]| {
-            list.iter().any(|part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
+        let function = match self.resolved() {
+            Style::Rust => function::without_rust_hash(self.function),
+            Style::Dotted => function::without_java_module(self.function),
+            _ => self.function,
         };
-        self.in_app.unwrap_or_else(|| match self.style {
-            Style::Python => !holds(self.file, PYTHON_FILES),
-            Style::Script => !starts(self.file, SCRIPT_PREFIXES) && !holds(self.file, SCRIPT_FILES),
-            Style::Dotted => !starts(without_java_module(self.function), DOTTED_PREFIXES),
-            Style::Go => !holds(self.file, GO_FILES) && !starts(self.function, &["runtime."]),
-            Style::Rust => !starts(self.function, RUST_PREFIXES) && !holds(self.file, RUST_FILES),
-            Style::Other => {
-                !holds(self.file, PYTHON_FILES)
-                    && !holds(self.file, SCRIPT_FILES)
-                    && !holds(self.file, OTHER_FILES)
-                    && !starts(self.file, SCRIPT_PREFIXES)
-                    && !starts(self.module, DOTTED_PREFIXES)
-            }
-        })
+        if self.module.is_empty() || function.starts_with(self.module) {
+            return function.to_owned();
+        }
+        format!("{}.{function}", self.module)
     }
-}
 
-const PYTHON_FILES: &[&str] = &["-packages", "/lib/python", "/lib64/python", "\\lib\\", "\\Lib\\", "<frozen "];
-const SCRIPT_PREFIXES: &[&str] =
-    &["node:", "internal/", "<anonymous>", "native", "chrome-extension:", "moz-extension:"];
-const SCRIPT_FILES: &[&str] = &["node_modules", "webpack/bootstrap", "webpack/runtime"];
-const GO_FILES: &[&str] = &["/go/src/", "/pkg/mod/", "/vendor/", "/libexec/src/", "/golang/src/"];
-const RUST_FILES: &[&str] = &["/rustc/", ".cargo/registry", "/rustlib/src/"];
-const OTHER_FILES: &[&str] = &["/vendor/", "/gems/", "/lib/ruby/"];
-#[rustfmt::skip]
-const DOTTED_PREFIXES: &[&str] = &[
-    "java.", "javax.", "jakarta.", "sun.", "jdk.", "com.sun.", "kotlin.", "kotlinx.", "scala.", "groovy.", "clojure.",
-    "android.", "androidx.", "dalvik.", "com.android.", "org.springframework.", "org.apache.", "org.hibernate.",
-    "org.junit.", "org.eclipse.jetty.", "io.netty.", "reactor.", "System.", "Microsoft.",
-];
-#[rustfmt::skip]
-const RUST_PREFIXES: &[&str] = &[
-    "std::", "core::", "alloc::", "<core::", "<alloc::", "<std::", "tokio::", "<tokio::", "rust_begin_unwind", "rust_panic",
-    "__rust", "_rust", "__libc_start", "_start", "clone", "start_thread", "backtrace::", "<backtrace::", "main",
-];
-
-/// `java.base@17/java.util.X` and `app//x.Y` without their module; a lambda's `$$Lambda/0x…` has its slash later.
-fn without_java_module(name: &str) -> &str {
-    let end = name.find('$').unwrap_or(name.len());
-    name[..end].rfind('/').map_or(name, |slash| &name[slash + 1..])
-}
-
-/// `path::function` without `::h0123456789abcdef`.
-fn without_rust_hash(name: &str) -> &str {
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path,
-        _ => name,
+    /// Whether it is the program's own: as the sender says, else by its names.
+    pub(crate) fn is_in_app(&self) -> bool {
+        self.in_app.unwrap_or_else(|| !is_library(self, self.resolved()))
     }
-}
 
-/// A name without addresses and the numbers that compilers give to lambdas, proxies and generated accessors.
-fn write_dotted(name: &str, out: &mut String) {
-    if !name.bytes().any(|byte| byte.is_ascii_digit()) {
-        return out.push_str(name);
-    }
-    let bytes = name.as_bytes();
-    let mut at = 0;
-    let mut copied = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let generated = byte.is_ascii_digit()
-            && (name[..at].ends_with(['$', '/'])
-                || ["__", "Accessor", "Proxy", "Lambda"].iter().any(|word| name[..at].ends_with(word)));
-        let end = if generated {
-            bytes[at..].iter().position(|b| !(b.is_ascii_hexdigit() || *b == b'x')).map_or(bytes.len(), |n| at + n)
+    pub(super) fn role(&self) -> Role {
+        if is_nothing(self, self.resolved()) {
+            Role::Nothing
+        } else if self.is_in_app() {
+            Role::Own
         } else {
-            at
-        };
-        if generated {
-            out.push_str(&name[copied..at]);
-            copied = end;
-            at = end;
-        } else {
-            at += 1;
-            while !name.is_char_boundary(at) {
-                at += 1;
-            }
+            Role::Library
         }
     }
-    out.push_str(&name[copied..]);
-}
 
-/// The end of a path: from its package on, else its last two parts; without query, address and build hashes.
-fn write_file(path: &str, out: &mut String) {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    const PACKAGES: [&str; 2] = ["-packages", "node_modules"];
-    let package =
-        PACKAGES.iter().find_map(|name| memmem::rfind(path.as_bytes(), name.as_bytes()).map(|at| at + name.len()));
-    let tail = match package {
-        Some(at) => &path[at..],
-        None if path.starts_with("node:") => path,
-        None => {
-            let last = memchr::memrchr2(b'/', b'\\', path.as_bytes()).unwrap_or(0);
-            &path[memchr::memrchr2(b'/', b'\\', &path.as_bytes()[..last]).map_or(0, |at| at + 1)..]
-        }
-    };
-    let is_separator = |byte: u8| matches!(byte, b'/' | b'\\' | b'.' | b'-' | b'_' | b'@');
-    let mut start = 0;
-    while start < tail.len() {
-        let rest = &tail.as_bytes()[start..];
-        let length = rest.iter().position(|byte| is_separator(*byte)).unwrap_or(rest.len());
-        let end = (start + length + 1).min(tail.len());
-        if !is_build_hash(&tail[start..start + length]) {
-            // Windows and Unix paths of one file are one.
-            match rest.get(length) {
-                Some(b'\\') => {
-                    out.push_str(&tail[start..start + length]);
-                    out.push('/');
-                }
-                _ => out.push_str(&tail[start..end]),
-            }
-        }
-        start = end;
+    /// The file, as much of its path as is known.
+    pub(super) fn place(&self) -> &'a str {
+        if self.path.is_empty() { self.file } else { self.path }
     }
-}
 
-/// What bundlers put into file names: eight or more characters that mix digits with hexadecimal or mixed-case letters.
-fn is_build_hash(word: &str) -> bool {
-    if word.len() < 8 || !word.bytes().any(|byte| byte.is_ascii_digit()) {
-        return false;
+    /// The style by the file's name, which is surer than what the sender says of the whole event.
+    fn resolved(&self) -> Style {
+        let place = self.place();
+        if self.style != Style::Other && self.style != Style::Native || place.is_empty() {
+            return self.style;
+        }
+        let end = place.find(['?', '#']).unwrap_or(place.len());
+        let dot = place[..end].rfind('.').map_or("", |dot| &place[dot + 1..end]);
+        match dot {
+            "py" | "pyc" | "pyx" => Style::Python,
+            "js" | "mjs" | "cjs" | "jsx" | "ts" | "tsx" | "mts" | "vue" | "svelte" | "html" | "bundle" => Style::Script,
+            "java" | "kt" | "scala" | "groovy" | "clj" | "cs" | "vb" | "fs" => Style::Dotted,
+            "go" => Style::Go,
+            "rs" => Style::Rust,
+            "php" => Style::Php,
+            "rb" | "erb" | "rake" => Style::Ruby,
+            "c" | "cc" | "cpp" | "cxx" | "h" | "hpp" | "m" | "mm" | "swift" => Style::Native,
+            _ if place.starts_with("http://") || place.starts_with("https://") || place.starts_with("node:") => {
+                Style::Script
+            }
+            _ => self.style,
+        }
     }
-    let any = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
-    let hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mixed = any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase) && word.len() <= 10;
-    hex || mixed
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(style: Style, function: &str, file: &str, expected: &str) {
-        let mut key = String::new();
-        Frame { style, function, file, ..Frame::default() }.write_key(&mut key);
-        assert_eq!(key, expected);
-    }
-
-    #[test]
-    fn keys_hold_no_builds_and_hosts() {
-        check(Style::Python, "run", "/srv/releases/20240101/app/jobs.py", "app/jobs.py\nrun");
-        check(Style::Python, "get", "/usr/lib/python3/dist-packages/requests/api.py", "/requests/api.py\nget");
-        check(Style::Python, "<module>", "C:\\work\\app\\jobs.py", "app/jobs.py\n<module>");
-        check(Style::Script, "f", "https://x.io/assets/main.3f2a1b9c.js?v=2", "assets/main.js\nf");
-        check(Style::Script, "f", "https://x.io/assets/index-BxK3f9aQ.js", "assets/index-js\nf");
-        check(Style::Script, "", "node:internal/process/task_queues", "node:internal/process/task_queues\n");
-        check(Style::Dotted, "a.B$$Lambda$14/0x0000000800066840.run", "", "a.B$$Lambda$/.run");
-        check(Style::Dotted, "java.base@17.0.1/java.util.List.of", "", "java.util.List.of");
-        check(Style::Dotted, "com.sun.proxy.$Proxy12.call", "", "com.sun.proxy.$Proxy.call");
-        check(
-            Style::Dotted,
-            "sun.reflect.GeneratedMethodAccessor99.invoke",
-            "",
-            "sun.reflect.GeneratedMethodAccessor.invoke",
-        );
-        check(Style::Dotted, "App.<>c__DisplayClass12_0.<Run>b__3", "", "App.<>c__DisplayClass12_0.<Run>b__");
-        check(Style::Rust, "app::run::h0123456789abcdef", "", "app::run");
-        check(Style::Go, "main.(*T).run", "/x/y.go", "main.(*T).run");
-    }
-
-    #[test]
-    fn tells_the_programs_own_frames() {
-        let own = |style, function, file| Frame { style, function, file, ..Frame::default() }.is_in_app();
-        assert!(own(Style::Python, "f", "/srv/app.py"));
-        assert!(!own(Style::Python, "f", "/venv/lib/python3.11/site-packages/x.py"));
-        assert!(!own(Style::Python, "f", "<frozen importlib._bootstrap>"));
-        assert!(own(Style::Script, "f", "/srv/app.js"));
-        assert!(!own(Style::Script, "f", "/srv/node_modules/x/index.js"));
-        assert!(!own(Style::Script, "f", "node:internal/timers"));
-        assert!(own(Style::Dotted, "com.acme.Main.run", ""));
-        assert!(!own(Style::Dotted, "java.base/java.lang.Thread.run", ""));
-        assert!(!own(Style::Dotted, "System.Threading.Tasks.Task.Run", ""));
-        assert!(own(Style::Go, "main.run", "/src/app/main.go"));
-        assert!(!own(Style::Go, "net/http.(*conn).serve", "/usr/local/go/src/net/http/server.go"));
-        assert!(own(Style::Rust, "app::run", "src/main.rs"));
-        assert!(!own(Style::Rust, "core::panicking::panic_fmt", "/rustc/abc/library/core/src/panicking.rs"));
-    }
-}
+mod tests;

@@ -1,4 +1,5 @@
 use super::*;
+use tephra_storage::Event;
 
 fn of_trace(trace: &str) -> (Hashes, Option<Text>) {
     super::of_trace(trace, &mut KnownFrames::default())
@@ -119,9 +120,7 @@ fn libraries_matter_to_the_full_hash_only() {
     check(JAVA, &JAVA.replace("Thread.run(", "Pool.run("), true, false);
     check(NODE, &NODE.replace("processTicksAndRejections", "tick"), true, false);
     check(GO, &GO.replace("HandlerFunc", "Handler"), true, false);
-    check(RUST, &RUST.replace("panic_fmt", "panic"), true, false);
     check(CSHARP, &CSHARP.replace("Task.Run", "Task.Go"), true, false);
-    check(PHP, &PHP.replace("call_user_func", "call"), true, false);
     check(RUBY, &RUBY.replace("`request'", "`get'"), true, false);
 }
 
@@ -149,7 +148,7 @@ fn the_own_function_nearest_to_the_fault_is_to_blame() {
         (NODE, "pay"),
         (GO, "main.(*Cart).Pay"),
         (RUST, "shop::pay"),
-        (CSHARP, "Acme.Disk.Write"),
+        (CSHARP, "Acme.Orders.PayAsync"),
         (PHP, "Cart->pay"),
         (RUBY, "Cart#pay"),
         (FIREFOX, "pay"),
@@ -161,9 +160,13 @@ fn the_own_function_nearest_to_the_fault_is_to_blame() {
 
 #[test]
 fn unknown_traces_group_by_their_outline() {
-    same("boom in sub_12 at 0x7fff12\n  frame 3", "boom in sub_13 at 0x1\nframe 44");
-    check("boom in a", "boom in b", false, false);
-    same("it failed at least 3 times (again)", "it failed at least 4 times (again)");
+    let group = |trace: &str| {
+        assert_eq!(of_trace(trace).0, Hashes::default());
+        grouped(Features { trace: Some(trace), stack: Some(Hashes::default()), ..Features::default() }, &[])
+    };
+    assert_eq!(group("boom in sub_12 at 0x7fff12\n  frame 3"), group("boom in sub_13 at 0x1\nframe 44"));
+    assert_ne!(group("boom in a"), group("boom in b"));
+    assert_eq!(group("it failed at least 3 times (again)"), group("it failed at least 4 times (again)"));
 }
 
 fn grouped(features: Features<'_>, fingerprint: &[&str]) -> Hashes {
@@ -207,13 +210,23 @@ fn a_fingerprint_replaces_or_refines() {
     assert_ne!(refined, grouped(features("a"), &["{{ default }}", "us"]));
 }
 
+#[test]
+fn fingerprints_hold_variables() {
+    let event = |kind| Features { exception_type: Some(kind), tags: &[("tier", "gold")], ..Features::default() };
+    assert_eq!(grouped(event("A"), &["x", "{{ type }}"]), grouped(event("B"), &["x", "A"]));
+    assert_ne!(grouped(event("A"), &["x", "{{ type }}"]), grouped(event("B"), &["x", "{{ type }}"]));
+    assert_eq!(grouped(event("A"), &["{{ tags.tier }}"]), grouped(event("B"), &["gold"]));
+    assert_eq!(grouped(event("A"), &["{{ tags.none }}"]), grouped(event("B"), &[""]));
+}
+
 /// The rules are stored with events as a number, so these hashes may change only together with it.
 #[test]
 fn version_1_stays_as_it_is() {
-    assert_eq!(GROUPING_VERSION, 1);
-    let message = Features { message: Some("took 12 ms"), ..Features::default() };
-    let stack = Features { exception_type: Some("ValueError"), stack: Some(of_trace(PYTHON).0), ..Features::default() };
-    let hashes = [grouped(message, &[]), grouped(stack, &[]), grouped(message, &["a", "{{ default }}"])];
+    let message = Event { message: Some("took 12 ms".into()), ..Event::default() };
+    let stack = Event { exception_type: Some("ValueError".into()), stack: Some(PYTHON.into()), ..Event::default() };
+    let attributes = Some(r#"{"fingerprint":["a","{{ default }}"]}"#.into());
+    let explicit = Event { attributes, ..message.clone() };
+    let hashes = [message, stack, explicit].map(|event| hashes_of_version(1, &event, &GroupRules::default()).unwrap());
     assert_eq!(
         hashes.map(|hashes| format!("{:016x} {:016x}", hashes.in_app, hashes.all)),
         ["b0cd6fb4e1c36041 b0cd6fb4e1c36041", "a8867fd0acf3b0da 671d1367309de03a", "26a91c2f550e111f 26a91c2f550e111f",]

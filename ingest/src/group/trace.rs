@@ -1,157 +1,182 @@
 //! Reads stack traces as runtimes print them: Python, JavaScript, Java and Kotlin, Go, Rust, C#, PHP, Ruby.
 //!
 //! Line by line, without knowing the language beforehand, so that chained and mixed traces work; a line that is no frame
-//! (a message, source code, `... 12 more`) is passed over.
+//! (a message, source code) is passed over. What comes out is what an SDK would have sent as fields: the exception thrown
+//! last in front, and of each the newest call first.
+
+mod line;
 
 use std::iter::Peekable;
 use std::str::Lines;
 
-use super::Chain;
+use super::chain::Thrown;
 use super::frame::{Frame, Style};
+use line::split;
 
-/// Feeds all frames of `trace` to `chain` in the order they stand.
-pub(super) fn walk<'a>(trace: &'a str, chain: &mut Chain<'a, '_>) {
+/// The exceptions of a trace.
+pub(super) fn read(trace: &str) -> Vec<Thrown<'_>> {
+    let mut reader = Reader { thrown: vec![Thrown::default()], ..Reader::default() };
     let mut lines = trace.lines().peekable();
-    let mut rust = false;
     while let Some(raw) = lines.next() {
-        let line = raw.trim();
-        if let Some(frame) = python(line) {
-            chain.newest_last = true;
-            chain.push(frame);
-        } else if let Some(cause) = cause(line) {
-            chain.push_cause(cause);
-        } else if let Some(rest) = line.strip_prefix("at ") {
-            if let Some(frame) = at(rest) {
-                chain.push(frame);
-            }
-        } else if let Some(frame) = go(raw, &mut lines) {
-            chain.push(frame);
-        } else if let Some(frame) = self::rust(line, rust, &mut lines) {
-            rust = true;
-            chain.push(frame);
-        } else if let Some(frame) = php(line).or_else(|| ruby(line)).or_else(|| browser(line)) {
-            chain.push(frame);
+        if !reader.take(raw, &mut lines) {
+            break;
         }
     }
+    reader.finish()
 }
 
-/// `File "x.py", line 3, in f`
-fn python(line: &str) -> Option<Frame<'_>> {
-    let (file, rest) = split(line.strip_prefix("File \"")?, "\", line ")?;
-    let function = split(rest, ", in ").map_or("", |(_, function)| function);
-    Some(Frame { style: Style::Python, function, file, ..Frame::default() })
+#[derive(Default)]
+struct Reader<'a> {
+    /// In the order they were printed, but C#'s by depth.
+    thrown: Vec<Thrown<'a>>,
+    /// Python prints the cause first, and the oldest call first.
+    python: bool,
+    /// A Python exception's frames are complete: its type comes next.
+    rust: bool,
+    goroutines: usize,
+    /// C#'s inner exceptions are printed whole before the outer one's calls.
+    depth: usize,
+    /// Below a Java `Suppressed:`, which is left out.
+    suppressed: bool,
+    /// The file of PHP's frame before, in which the next function is.
+    php_file: &'a str,
 }
 
-/// `Caused by: a.B: text`, and C#'s ` ---> A.B: text`
-fn cause(line: &str) -> Option<&str> {
-    let rest = ["Caused by: ", "Suppressed: ", "---> "].iter().find_map(|prefix| line.strip_prefix(prefix))?;
-    rest.split([':', ' ', '(']).next()
-}
-
-/// What follows `at `: JavaScript's `f (file:1:2)` or `file:1:2`, Java's `a.B.f(B.java:1)`, C#'s `A.B.F(T x) in file:line 1`
-fn at(rest: &str) -> Option<Frame<'_>> {
-    let rest = rest.strip_prefix("async ").unwrap_or(rest);
-    let dotted = |function| Some(Frame { style: Style::Dotted, function, ..Frame::default() });
-    match rest.find('(') {
-        Some(open)
-            if rest[..open].ends_with(' ') && split(rest, ":line ").is_none() && split(rest, ") [0x").is_none() =>
+impl<'a> Reader<'a> {
+    /// Takes one line; false ends the trace.
+    fn take(&mut self, raw: &'a str, lines: &mut Peekable<Lines<'a>>) -> bool {
+        // Groups of exceptions in Python stand behind a ruler.
+        let line = raw.trim().trim_start_matches(['|', '+', '-']).trim_start();
+        let line =
+            if line.len() == raw.trim().len() || raw.contains('|') || raw.contains("+-") { line } else { raw.trim() };
+        if line.is_empty() {
+            return true;
+        }
+        if let Some(frame) = line::python(line) {
+            self.python = true;
+            self.push(frame);
+        } else if line.starts_with("During handling of the above")
+            || line.starts_with("The above exception was the direct cause")
         {
-            let inner = rest[open + 1..].trim_end_matches(')');
-            let function = rest[..open].trim_end();
-            let function = split(function, " [as ").map_or(function, |(function, _)| function);
-            let file = without_position(inner).or_else(|| known_place(inner))?;
-            Some(Frame { style: Style::Script, function, file, ..Frame::default() })
+            self.thrown.push(Thrown::default());
+        } else if let Some(kind) = raw.trim_start().strip_prefix("Suppressed: ") {
+            self.suppressed = !kind.is_empty();
+        } else if let Some(kind) = cause(raw) {
+            if !self.suppressed || !raw.starts_with(char::is_whitespace) {
+                self.suppressed = false;
+                self.thrown.push(Thrown { kind, frames: Vec::new() });
+                self.depth = self.thrown.len() - 1;
+            }
+        } else if line.starts_with("--- End of inner exception") {
+            self.depth = self.depth.saturating_sub(1);
+        } else if let Some(count) = common_frames(line) {
+            self.repeat_enclosing(count);
+        } else if let Some(rest) = line.strip_prefix("at ") {
+            if let Some(frame) = line::at(rest) {
+                self.push(frame);
+            }
+        } else if line.starts_with("goroutine ") && line.ends_with(':') {
+            self.goroutines += 1;
+            // The first is the one that failed; the others merely ran.
+            return self.goroutines < 2 || self.frames().is_empty();
+        } else if let Some(frame) = line::go(raw, lines) {
+            self.push_go(frame, line);
+        } else if let Some(frame) = line::rust(line, self.rust, lines) {
+            self.rust = true;
+            self.push(frame);
+        } else if let Some(frame) = line::php(line) {
+            self.push_php(frame);
+        } else if let Some(frame) = line::ruby(line).or_else(|| line::browser(line)) {
+            self.push(frame);
+        } else if self.python && !raw.starts_with([' ', '\t']) {
+            self.name_python(line);
+        } else if self.frames().is_empty()
+            && let Some((_, place)) = line.rsplit_once(" in ")
+        {
+            self.php_file = php_place(place).unwrap_or(self.php_file);
         }
-        Some(open) => {
-            let name = rest[..open].trim_end();
-            (!name.is_empty() && !name.contains(' ')).then_some(name).and_then(dotted)
+        true
+    }
+
+    fn frames(&mut self) -> &mut Vec<Frame<'a>> {
+        let index = if self.python { self.thrown.len() - 1 } else { self.depth };
+        // There is at least one, and depth never exceeds them.
+        &mut self.thrown[index].frames
+    }
+
+    fn push(&mut self, frame: Frame<'a>) {
+        if !self.suppressed {
+            self.frames().push(frame);
         }
-        None => {
-            let file = without_position(rest)?;
-            Some(Frame { style: Style::Script, file, ..Frame::default() })
+    }
+
+    /// Who started the goroutine was not called by it.
+    fn push_go(&mut self, frame: Frame<'a>, line: &str) {
+        if !line.starts_with("created by ") {
+            self.push(frame);
         }
     }
-}
 
-fn known_place(place: &str) -> Option<&str> {
-    let known = place == "native"
-        || place.starts_with("<anonymous>")
-        || place.starts_with("eval at ")
-        || place.starts_with("index ");
-    known.then(|| place.split(' ').next().unwrap_or(place))
-}
-
-/// `f@https://x/y.js:1:2`, as Firefox and Safari print
-fn browser(line: &str) -> Option<Frame<'_>> {
-    let (function, place) = line.split_once('@')?;
-    let file = without_position(place)?;
-    let fits = !function.contains(' ') && file.contains(['/', '.', ':']);
-    fits.then_some(Frame { style: Style::Script, function, file, ..Frame::default() })
-}
-
-/// `pkg.f(0x1, …)` with `\tfile.go:12 +0x1d` below
-fn go<'a>(line: &'a str, lines: &mut Peekable<Lines<'a>>) -> Option<Frame<'a>> {
-    if line.starts_with(['\t', ' ']) || !(line.ends_with(')') || line.starts_with("created by ")) {
-        return None;
+    /// PHP prints where each function was called; SDKs send in which function each line is.
+    fn push_php(&mut self, frame: Frame<'a>) {
+        let file = std::mem::replace(&mut self.php_file, frame.file);
+        let function = if frame.function == "{main}" { "" } else { frame.function };
+        self.push(Frame { function, file, style: Style::Php, ..frame });
     }
-    let below = lines.peek().filter(|below| below.starts_with(['\t', ' ']) && split(below, ".go:").is_some())?;
-    let file = split(below.trim(), ".go:")?.0;
-    lines.next();
-    let function = match line.strip_prefix("created by ") {
-        Some(creator) => split(creator, " in goroutine").map_or(creator, |(creator, _)| creator),
-        None => line.rfind('(').map_or(line, |open| &line[..open]),
-    };
-    Some(Frame { style: Style::Go, function, file, ..Frame::default() })
-}
 
-/// `3: path::f` or `3: 0x1234 - path::f`, with `at file:1:2` below
-fn rust<'a>(line: &'a str, known: bool, lines: &mut Peekable<Lines<'a>>) -> Option<Frame<'a>> {
-    let (index, name) = line.split_once(':')?;
-    if index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) || !name.starts_with(' ') {
-        return None;
+    /// `ValueError: text` below its frames.
+    fn name_python(&mut self, line: &'a str) {
+        if let Some(last) = self.thrown.last_mut()
+            && last.kind.is_empty()
+            && !last.frames.is_empty()
+            && !line.starts_with("Traceback ")
+        {
+            let kind = line.split([':', ' ', '(']).next().unwrap_or_default();
+            last.kind = kind;
+        }
     }
-    let name = name.trim();
-    let name = if name.starts_with("0x") { name.split_once(" - ").map_or(name, |(_, name)| name) } else { name };
-    let file = lines.peek().and_then(|below| below.trim().strip_prefix("at ")).and_then(without_position);
-    if file.is_some() {
-        lines.next();
-    } else if !known && !name.contains("::") {
-        return None;
+
+    /// `... 12 more`: the oldest calls are those of the exception this one caused.
+    fn repeat_enclosing(&mut self, count: usize) {
+        if self.suppressed || self.thrown.len() < 2 {
+            return;
+        }
+        let newest = self.thrown.len() - 1;
+        let (before, last) = self.thrown.split_at_mut(newest);
+        if let (Some(enclosing), [last]) = (before.last(), last) {
+            let common = &enclosing.frames[enclosing.frames.len().saturating_sub(count)..];
+            last.frames.extend_from_slice(common);
+        }
     }
-    Some(Frame { style: Style::Rust, function: name, file: file.unwrap_or_default(), ..Frame::default() })
+
+    fn finish(mut self) -> Vec<Thrown<'a>> {
+        if self.python {
+            self.thrown.reverse();
+            self.thrown.iter_mut().for_each(|thrown| thrown.frames.reverse());
+        }
+        self.thrown.retain(|thrown| !thrown.frames.is_empty() || !thrown.kind.is_empty());
+        self.thrown
+    }
 }
 
-/// `#0 /srv/x.php(12): A->f('…')`
-fn php(line: &str) -> Option<Frame<'_>> {
-    let (index, rest) = line.strip_prefix('#')?.split_once(' ')?;
-    let (place, call) = rest.split_once(": ")?;
-    let file = place.split_once('(').map_or(place, |(file, _)| file);
-    let function = call.split_once('(').map_or(call, |(function, _)| function);
-    let fits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
-    fits.then_some(Frame { function, file, ..Frame::default() })
+/// `Caused by: a.B: text`, C#'s ` ---> A.B: text`, Node's `[cause]: Error: text`
+fn cause(raw: &str) -> Option<&str> {
+    let line = raw.trim_start();
+    let rest = ["Caused by: ", "---> ", "[cause]: "].iter().find_map(|prefix| line.strip_prefix(prefix))?;
+    let rest =
+        rest.strip_prefix("(Inner Exception #").and_then(|rest| split(rest, ") ")).map_or(rest, |(_, rest)| rest);
+    rest.split([':', ' ', '(']).next().filter(|kind| !kind.is_empty())
 }
 
-/// `from app.rb:12:in 'f'`
-fn ruby(line: &str) -> Option<Frame<'_>> {
-    let (place, function) = split(line, ":in ")?;
-    let file = without_position(place.strip_prefix("from ").unwrap_or(place))?;
-    let function = function.trim_matches(['\'', '`']).split("' ").next().unwrap_or_default();
-    (!file.contains(' ')).then_some(Frame { function, file, ..Frame::default() })
+/// `... 12 more` and `... 12 common frames omitted`
+fn common_frames(line: &str) -> Option<usize> {
+    let (count, what) = line.strip_prefix("... ")?.split_once(' ')?;
+    (what == "more" || what.starts_with("common frames")).then(|| count.parse().ok()).flatten()
 }
 
-/// `str::split_once`, faster on short texts.
-fn split<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
-    let at = memchr::memmem::find(text.as_bytes(), separator.as_bytes())?;
-    Some((&text[..at], &text[at + separator.len()..]))
-}
-
-/// `file:12:3` or `file:12` without its numbers; `None` where there are none.
-fn without_position(place: &str) -> Option<&str> {
-    let cut = |place: &'_ str| -> Option<usize> {
-        let (before, number) = place.rsplit_once(':')?;
-        let fits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && !before.is_empty();
-        fits.then_some(before.len())
-    };
-    let once = cut(place)?;
-    Some(&place[..cut(&place[..once]).unwrap_or(once)])
+/// `/srv/x.php:12` and `/srv/x.php on line 12`
+fn php_place(place: &str) -> Option<&str> {
+    let file = place.split_once(" on line ").map_or(place, |(file, _)| file);
+    let file = line::without_position(file).unwrap_or(file);
+    file.ends_with(".php").then_some(file)
 }

@@ -43,7 +43,7 @@ pub(super) fn read(message: Slice<'_>, batch: &mut Batch<'_>) -> Result<Stack> {
     let as_frame = |frame| {
         let WireFrame { function, module, filename, abs_path, in_app, .. }: &WireFrame<'_> = frame;
         let file = if filename.is_empty() { abs_path } else { filename };
-        Frame { function, module, file, in_app: *in_app, ..Frame::default() }
+        Frame { function, module, file, path: abs_path, in_app: *in_app, ..Frame::default() }
     };
     let (hashes, culprit) = group::of_frames(newest_first().map(as_frame), &mut batch.known_frames);
     if text.trim_end().is_empty() {

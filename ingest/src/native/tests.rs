@@ -4,12 +4,16 @@ use tephra_storage::{Kind, ProjectId};
 use super::proto::{self, AppendRequest};
 use super::*;
 use crate::error::ErrorKind;
+use crate::rules::Rules;
 
 const NOW: i64 = 1_760_000_000_000_000;
 
 fn try_decode(bytes: Vec<u8>) -> Result<NativeBatch> {
     let limits = Limits::default();
-    batch(&Receipt { project_id: ProjectId(1), received_at: NOW, limits: &limits }, &bytes.into())
+    batch(
+        &Receipt { project_id: ProjectId(1), received_at: NOW, limits: &limits, rules: Rules::standard() },
+        &bytes.into(),
+    )
 }
 
 fn decode(request: &AppendRequest) -> Decoded {

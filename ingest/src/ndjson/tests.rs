@@ -1,13 +1,14 @@
 use tephra_storage::{Event, Kind, Level, ProjectId};
 
 use super::*;
+use crate::rules::Rules;
 use crate::limits::Limits;
 
 const NOW: i64 = 1_760_000_000_000_000;
 
 fn decode(body: impl AsRef<[u8]>) -> Decoded {
     let limits = Limits::default();
-    let receipt = Receipt { project_id: ProjectId(1), received_at: NOW, limits: &limits };
+    let receipt = Receipt { project_id: ProjectId(1), received_at: NOW, limits: &limits, rules: Rules::standard() };
     lines(&receipt, &Bytes::copy_from_slice(body.as_ref())).unwrap()
 }
 

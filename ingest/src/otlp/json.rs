@@ -120,13 +120,13 @@ where
     let mut index = 0u32;
     for group in signal.pick(request.logs, request.spans) {
         let resource = shared_fields(group.resource, text, limits).map_err(|reason| broken("resource", reason))?;
-        let resource = record::resource(resource.0);
+        let resource = record::resource(resource.0, &batch.receipt);
         batch.charge(resource.bytes())?;
         for group in signal.pick(group.logs, group.spans) {
             let mut shared = None;
             if group.scope.is_some() {
                 let fields = shared_fields(group.scope, text, limits).map_err(|reason| broken("scope", reason))?;
-                let scope = scope(fields, &resource).map_err(|reason| broken("scope", reason))?;
+                let scope = scope(fields, &resource, &batch.receipt).map_err(|reason| broken("scope", reason))?;
                 batch.charge(scope.bytes())?;
                 shared = Some(scope);
             }
@@ -139,7 +139,7 @@ where
     Ok(())
 }
 
-fn scope((attributes, fields): (Pairs<'_>, Pairs<'_>), resource: &Shared) -> Read<Shared> {
+fn scope((attributes, fields): (Pairs<'_>, Pairs<'_>), resource: &Shared, receipt: &Receipt<'_>) -> Read<Shared> {
     let [mut name, mut version] = [Cow::Borrowed(""), Cow::Borrowed("")];
     for (key, value) in fields {
         match key.as_ref() {
@@ -148,7 +148,7 @@ fn scope((attributes, fields): (Pairs<'_>, Pairs<'_>), resource: &Shared) -> Rea
             _ => {}
         }
     }
-    Ok(record::scope(name, version, attributes, resource))
+    Ok(record::scope(name, version, attributes, resource, receipt))
 }
 
 /// The attributes of a resource or scope, and its other fields.

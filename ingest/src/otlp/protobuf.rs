@@ -60,7 +60,7 @@ where
         let group = entry.slice().map_err(malformed)?;
         // The resource may stand behind the records it speaks for.
         let attributes = first_message(group, 1).and_then(|resource| attributes(resource, 1, receipt.limits));
-        let resource = record::resource(attributes.map_err(malformed)?);
+        let resource = record::resource(attributes.map_err(malformed)?, &batch.receipt);
         batch.charge(resource.bytes())?;
         let mut scopes = group.fields();
         while let Some(entry) = scopes.next().map_err(malformed)? {
@@ -86,7 +86,7 @@ where
     let message = first_message(group, 1).map_err(malformed)?;
     let shared = match message {
         Some(message) if !message.bytes.is_empty() => {
-            let shared = scope(message, resource, batch.receipt.limits).map_err(malformed)?;
+            let shared = scope(message, resource, &batch.receipt).map_err(malformed)?;
             batch.charge(shared.bytes())?;
             Some(shared)
         }
@@ -137,7 +137,8 @@ fn push<'a>(pairs: &mut Pairs<'a>, message: Slice<'a>, limits: &Limits) -> Read<
     Ok(())
 }
 
-fn scope(message: Slice<'_>, resource: &Shared, limits: &Limits) -> Read<Shared> {
+fn scope(message: Slice<'_>, resource: &Shared, receipt: &Receipt<'_>) -> Read<Shared> {
+    let limits = receipt.limits;
     let (mut name, mut version) = Default::default();
     let attributes = attributes(Some(message), 3, limits)?;
     let mut fields = message.fields();
@@ -148,7 +149,7 @@ fn scope(message: Slice<'_>, resource: &Shared, limits: &Limits) -> Read<Shared>
             _ => {}
         }
     }
-    Ok(record::scope(name, version, attributes, resource))
+    Ok(record::scope(name, version, attributes, resource, receipt))
 }
 
 fn log_record<'a>(message: Slice<'a>, limits: &Limits) -> Read<LogRecord<'a>> {

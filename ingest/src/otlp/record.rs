@@ -6,6 +6,7 @@ use tephra_storage::{Kind, Level};
 
 use crate::conventions::Slot;
 use crate::draft::{Draft, Shared};
+use crate::limits::Receipt;
 use crate::moment::Moment;
 use crate::value::{Pairs, Value};
 
@@ -90,16 +91,22 @@ impl<'a> Span<'a> {
 }
 
 /// What a resource says for all its records.
-pub(super) fn resource(attributes: Pairs<'_>) -> Shared {
+pub(super) fn resource(attributes: Pairs<'_>, receipt: &Receipt<'_>) -> Shared {
     let mut draft = Draft::default();
     for (key, value) in attributes {
         draft.put(key, value);
     }
-    Shared::new(draft, &Shared::default())
+    Shared::new(draft, &Shared::default(), &receipt.rules.scrubber)
 }
 
 /// What an instrumentation scope says for all its records: its name is the logger.
-pub(super) fn scope<'a>(name: Cow<'a, str>, version: Cow<'a, str>, attributes: Pairs<'a>, resource: &Shared) -> Shared {
+pub(super) fn scope<'a>(
+    name: Cow<'a, str>,
+    version: Cow<'a, str>,
+    attributes: Pairs<'a>,
+    resource: &Shared,
+    receipt: &Receipt<'_>,
+) -> Shared {
     let mut draft = Draft::default();
     for (key, value) in attributes {
         draft.put(key, value);
@@ -108,7 +115,7 @@ pub(super) fn scope<'a>(name: Cow<'a, str>, version: Cow<'a, str>, attributes: P
     if !version.is_empty() {
         draft.keep("otel.scope.version", Value::Text(version));
     }
-    Shared::new(draft, resource)
+    Shared::new(draft, resource, &receipt.rules.scrubber)
 }
 
 fn put_dropped(draft: &mut Draft<'_>, count: u32) {

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod corpus;
+mod grouping;
 mod hostile;
 mod otlp;
 mod sample;
+mod scrub;
+mod sentry;

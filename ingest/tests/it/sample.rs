@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event as SpanEvent;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use tephra_ingest::{Limits, Receipt};
+use tephra_ingest::{Limits, Receipt, Rules};
 use tephra_storage::ProjectId;
 
 pub(crate) const NOW: i64 = 1_760_000_000_000_000;
@@ -18,7 +18,7 @@ pub(crate) const STACK: &str =
     "Traceback (most recent call last):\n  File \"/srv/app/pay.py\", line 20, in pay\nValueError: cart 17";
 
 pub(crate) fn receipt(limits: &Limits) -> Receipt<'_> {
-    Receipt { project_id: ProjectId(42), received_at: NOW, limits }
+    Receipt { project_id: ProjectId(42), received_at: NOW, limits, rules: Rules::standard() }
 }
 
 pub(crate) fn wrap(value: Value) -> AnyValue {

@@ -116,37 +116,3 @@ fn uuid_end(bytes: &[u8], at: usize) -> Option<usize> {
     });
     (fits && !bytes.get(at + 36).is_some_and(|byte| is_word(*byte))).then_some(at + 36)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(message: &str, expected: &str) {
-        let mut out = String::new();
-        write(message, &mut out);
-        assert_eq!(out, expected, "{message}");
-    }
-
-    #[test]
-    fn takes_out_what_varies() {
-        check("", "");
-        check("connection refused", "connection refused");
-        check("took 12 ms", "took <n> ms");
-        check("took 12.5ms,  retry 3/5", "took <n>ms, retry <n>");
-        check("worker-7 user42 utf8", "worker-<n> user<n> utf<n>");
-        check("at -3 and +4", "at <n> and <n>");
-        check("10.250.9.207:59759 at 2024-01-02 03:04:05,123", "<n> at <n> <n>");
-        check("blk_-1608999687919862906 blk_38865049064139660", "blk_<n> blk_<n>");
-        check("id 67e55044-10b1-426f-9247-bb680e5fe0c8.", "id <id>.");
-        check("67e55044-10b1-426f-9247-bb680e5fe0c8x", "<id>-<n>b<n>f-<n>-bb<n>e<n>fe<n>c<n>x");
-        check("ptr 0x7fff5fbff8a0 and 0xZZ", "ptr <id> and <n>xZZ");
-        check("commit 3f2a1b9c deadbeef facade1", "commit <id> deadbeef facade<n>");
-        check("token sk1live2abcdefghijklmn34", "token <id>");
-        check("key 'user:42' not found in \"a b\" or `c`", "key <str> not found in <str> or <str>");
-        check("can't open O'Brien's file", "can't open O'Brien's file");
-        check("it's 'don't' here", "it's <str> here");
-        check("unclosed 'quote", "unclosed 'quote");
-        check("größe 5€ — 東京 7", "größe <n>€ — 東京 <n>");
-        check("a\n\tb\r\n c", "a b c");
-    }
-}

@@ -1,0 +1,156 @@
+//! Reads stack traces as runtimes print them: Python, JavaScript, Java and Kotlin, Go, Rust, C#, PHP, Ruby.
+//!
+//! Line by line, without knowing the language beforehand, so that chained and mixed traces work; a line that is no frame
+//! (a message, source code, `... 12 more`) is passed over.
+
+use std::iter::Peekable;
+use std::str::Lines;
+
+use super::Chain;
+use super::frame::{Frame, Style};
+
+/// Feeds all frames of `trace` to `chain` in the order they stand.
+pub(super) fn walk(trace: &str, chain: &mut Chain) {
+    let mut lines = trace.lines().peekable();
+    let mut rust = false;
+    while let Some(raw) = lines.next() {
+        let line = raw.trim();
+        if let Some(frame) = python(line) {
+            chain.push(frame);
+        } else if let Some(cause) = cause(line) {
+            chain.push_cause(cause);
+        } else if let Some(rest) = line.strip_prefix("at ") {
+            if let Some(frame) = at(rest) {
+                chain.push(frame);
+            }
+        } else if let Some(frame) = go(raw, &mut lines) {
+            chain.push(frame);
+        } else if let Some(frame) = self::rust(line, rust, &mut lines) {
+            rust = true;
+            chain.push(frame);
+        } else if let Some(frame) = php(line).or_else(|| ruby(line)).or_else(|| browser(line)) {
+            chain.push(frame);
+        }
+    }
+}
+
+/// `File "x.py", line 3, in f`
+fn python(line: &str) -> Option<Frame<'_>> {
+    let (file, rest) = split(line.strip_prefix("File \"")?, "\", line ")?;
+    let function = split(rest, ", in ").map_or("", |(_, function)| function);
+    Some(Frame { style: Style::Python, function, file, ..Frame::default() })
+}
+
+/// `Caused by: a.B: text`, and C#'s ` ---> A.B: text`
+fn cause(line: &str) -> Option<&str> {
+    let rest = ["Caused by: ", "Suppressed: ", "---> "].iter().find_map(|prefix| line.strip_prefix(prefix))?;
+    rest.split([':', ' ', '(']).next()
+}
+
+/// What follows `at `: JavaScript's `f (file:1:2)` or `file:1:2`, Java's `a.B.f(B.java:1)`, C#'s `A.B.F(T x) in file:line 1`
+fn at(rest: &str) -> Option<Frame<'_>> {
+    let rest = rest.strip_prefix("async ").unwrap_or(rest);
+    let dotted = |function| Some(Frame { style: Style::Dotted, function, ..Frame::default() });
+    match rest.find('(') {
+        Some(open)
+            if rest[..open].ends_with(' ') && split(rest, ":line ").is_none() && split(rest, ") [0x").is_none() =>
+        {
+            let inner = rest[open + 1..].trim_end_matches(')');
+            let function = rest[..open].trim_end();
+            let function = split(function, " [as ").map_or(function, |(function, _)| function);
+            let file = without_position(inner).or_else(|| known_place(inner))?;
+            Some(Frame { style: Style::Script, function, file, ..Frame::default() })
+        }
+        Some(open) => {
+            let name = rest[..open].trim_end();
+            (!name.is_empty() && !name.contains(' ')).then_some(name).and_then(dotted)
+        }
+        None => {
+            let file = without_position(rest)?;
+            Some(Frame { style: Style::Script, file, ..Frame::default() })
+        }
+    }
+}
+
+fn known_place(place: &str) -> Option<&str> {
+    let known = place == "native"
+        || place.starts_with("<anonymous>")
+        || place.starts_with("eval at ")
+        || place.starts_with("index ");
+    known.then(|| place.split(' ').next().unwrap_or(place))
+}
+
+/// `f@https://x/y.js:1:2`, as Firefox and Safari print
+fn browser(line: &str) -> Option<Frame<'_>> {
+    let (function, place) = line.split_once('@')?;
+    let file = without_position(place)?;
+    let fits = !function.contains(' ') && file.contains(['/', '.', ':']);
+    fits.then_some(Frame { style: Style::Script, function, file, ..Frame::default() })
+}
+
+/// `pkg.f(0x1, …)` with `\tfile.go:12 +0x1d` below
+fn go<'a>(line: &'a str, lines: &mut Peekable<Lines<'a>>) -> Option<Frame<'a>> {
+    if line.starts_with(['\t', ' ']) || !(line.ends_with(')') || line.starts_with("created by ")) {
+        return None;
+    }
+    let below = lines.peek().filter(|below| below.starts_with(['\t', ' ']) && split(below, ".go:").is_some())?;
+    let file = split(below.trim(), ".go:")?.0;
+    lines.next();
+    let function = match line.strip_prefix("created by ") {
+        Some(creator) => split(creator, " in goroutine").map_or(creator, |(creator, _)| creator),
+        None => line.rfind('(').map_or(line, |open| &line[..open]),
+    };
+    Some(Frame { style: Style::Go, function, file, ..Frame::default() })
+}
+
+/// `3: path::f` or `3: 0x1234 - path::f`, with `at file:1:2` below
+fn rust<'a>(line: &'a str, known: bool, lines: &mut Peekable<Lines<'a>>) -> Option<Frame<'a>> {
+    let (index, name) = line.split_once(':')?;
+    if index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) || !name.starts_with(' ') {
+        return None;
+    }
+    let name = name.trim();
+    let name = if name.starts_with("0x") { name.split_once(" - ").map_or(name, |(_, name)| name) } else { name };
+    let file = lines.peek().and_then(|below| below.trim().strip_prefix("at ")).and_then(without_position);
+    if file.is_some() {
+        lines.next();
+    } else if !known && !name.contains("::") {
+        return None;
+    }
+    Some(Frame { style: Style::Rust, function: name, file: file.unwrap_or_default(), ..Frame::default() })
+}
+
+/// `#0 /srv/x.php(12): A->f('…')`
+fn php(line: &str) -> Option<Frame<'_>> {
+    let (index, rest) = line.strip_prefix('#')?.split_once(' ')?;
+    let (place, call) = rest.split_once(": ")?;
+    let file = place.split_once('(').map_or(place, |(file, _)| file);
+    let function = call.split_once('(').map_or(call, |(function, _)| function);
+    let fits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+    fits.then_some(Frame { function, file, ..Frame::default() })
+}
+
+/// `from app.rb:12:in 'f'`
+fn ruby(line: &str) -> Option<Frame<'_>> {
+    let (place, function) = split(line, ":in ")?;
+    let file = without_position(place.strip_prefix("from ").unwrap_or(place))?;
+    let function = function.trim_matches(['\'', '`']).split("' ").next().unwrap_or_default();
+    (!file.contains(' ')).then_some(Frame { function, file, ..Frame::default() })
+}
+
+/// `str::split_once`, faster on short texts.
+fn split<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let at = memchr::memmem::find(text.as_bytes(), separator.as_bytes())?;
+    Some((&text[..at], &text[at + separator.len()..]))
+}
+
+/// `file:12:3` or `file:12` without its numbers; `None` where there are none.
+fn without_position(place: &str) -> Option<&str> {
+    let cut = |place: &'_ str| -> Option<usize> {
+        let (before, number) = place.rsplit_once(':')?;
+        let fits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && !before.is_empty();
+        fits.then_some(before.len())
+    };
+    let once = cut(place)?;
+    Some(&place[..cut(&place[..once]).unwrap_or(once)])
+}

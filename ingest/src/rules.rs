@@ -1,0 +1,23 @@
+//! What a project decides for its events as they come: what is scrubbed, and what belongs together.
+
+use std::sync::LazyLock;
+
+use crate::group::GroupRules;
+use crate::scrub::Scrubber;
+
+/// A project's rules, compiled. Cheap to share; made anew when somebody changes them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// What is taken out before anything is stored.
+    pub scrubber: Scrubber,
+    /// Which events are alike, beside what holds for all projects.
+    pub grouping: GroupRules,
+}
+
+impl Rules {
+    /// The rules of a project that made none.
+    pub fn standard() -> &'static Self {
+        static STANDARD: LazyLock<Rules> = LazyLock::new(Rules::default);
+        &STANDARD
+    }
+}
