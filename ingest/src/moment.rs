@@ -31,22 +31,26 @@ pub(crate) enum Moment<'a> {
 impl<'a> Moment<'a> {
     /// The time to store in microseconds, and what came where that was not used.
     pub(crate) fn settle(&self, received_at: i64) -> (i64, Option<Cow<'a, str>>) {
-        let read = match self {
-            Self::Absent | Self::Nanos(0) | Self::Micros(0) | Self::Loose(Value::Null) => return (received_at, None),
-            Self::Nanos(nanos) => i64::try_from(nanos / 1_000).ok(),
-            Self::Micros(micros) => Some(*micros),
-            Self::Loose(value) => read_loose(value),
-        };
-        match read {
+        match self.micros() {
             Some(0) => (received_at, None),
             Some(micros) if micros >= OLDEST && micros <= received_at.saturating_add(AHEAD_MAX) => (micros, None),
             _ => (received_at, self.came()),
         }
     }
 
+    /// The sender's time in microseconds, where it can be read.
+    pub(crate) fn micros(&self) -> Option<i64> {
+        match self {
+            Self::Absent => None,
+            Self::Nanos(nanos) => i64::try_from(nanos / 1_000).ok(),
+            Self::Micros(micros) => Some(*micros),
+            Self::Loose(value) => read_loose(value),
+        }
+    }
+
     fn came(&self) -> Option<Cow<'a, str>> {
         Some(match self {
-            Self::Absent => return None,
+            Self::Absent | Self::Loose(Value::Null) => return None,
             Self::Nanos(nanos) => nanos.to_string().into(),
             Self::Micros(micros) => micros.to_string().into(),
             Self::Loose(Value::Text(text)) => text.clone(),

@@ -23,16 +23,25 @@ pub(crate) fn feed(body: &[u8]) -> Vec<Decoded> {
         native::batch(&receipt, &body).map(|batch| batch.decoded),
         ndjson::lines(&receipt, &body),
     ];
+    crate::sentry::hostile::feed(&body);
     let decoded: Vec<_> = decoded.into_iter().flatten().collect();
     decoded.iter().for_each(check);
     decoded
 }
 
-fn check(decoded: &Decoded) {
+pub(crate) fn check(decoded: &Decoded) {
     assert_eq!(decoded.events.len(), decoded.positions.len());
     assert!(decoded.positions.is_sorted());
     for event in &decoded.events {
-        let json = [&event.attributes, &event.frames, &event.contexts, &event.extra, &event.request];
+        let json = [
+            &event.attributes,
+            &event.frames,
+            &event.frame_vars,
+            &event.breadcrumbs,
+            &event.contexts,
+            &event.extra,
+            &event.request,
+        ];
         for json in json.into_iter().flatten() {
             assert!(serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok(), "{json}");
             assert!(!json.contains('\0') && !json.contains("\\u0000"), "{json}");

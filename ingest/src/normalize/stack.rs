@@ -1,0 +1,56 @@
+//! From a chain of exceptions to what is stored of it and what it groups by.
+//!
+//! The hashes come from the frames; by the rules of grouping they are those of the text, as which other senders send them,
+//! but where the sender's `in_app` says something that the text does not.
+
+use super::chain::{Exception, frames_json, vars_json};
+use super::runtime::Runtime;
+use super::trace;
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::group::{self, Stack, Thrown};
+use crate::text::trim_middle;
+
+/// The parts of an event's room that frames and variables may take.
+const FRAMES_SHARE: usize = 6;
+const VARS_SHARE: usize = 12;
+
+/// A chain as it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Normalized {
+    /// Text, frames and hashes; `None` where there is not a single frame.
+    pub(crate) stack: Option<Stack>,
+    /// The column `frames` where there is no stack.
+    pub(crate) frames: Option<String>,
+    /// The column `frame_vars`.
+    pub(crate) vars: Option<String>,
+}
+
+/// Marks, prints, hashes and bounds a chain: the cause first, what was thrown last.
+pub(crate) fn stack(batch: &mut Batch<'_>, runtime: Runtime, mut chain: Vec<Exception<'_>>) -> Result<Normalized> {
+    let room = batch.receipt.limits.event_bytes_max;
+    for frame in chain.iter_mut().flat_map(|exception| &mut exception.frames) {
+        frame.in_app = Some(runtime.is_in_app(frame));
+    }
+    let text = trace::write(runtime, &chain);
+    let vars = vars_json(&mut chain, room / VARS_SHARE);
+    let frames = frames_json(&chain, room / FRAMES_SHARE);
+    batch.charge(text.len() + frames.as_ref().map_or(0, String::len) + vars.as_ref().map_or(0, String::len))?;
+    if text.is_empty() {
+        let plain = chain.iter().all(|exception| exception.rest.is_empty()) && chain.len() < 2;
+        return Ok(Normalized { stack: None, frames: frames.filter(|_| !plain), vars });
+    }
+    let text = trim_middle(&text, batch.receipt.limits.stack_bytes_max);
+    let newest_first = || chain.iter().rev();
+    let functions: Vec<Vec<_>> = newest_first()
+        .map(|exception| exception.frames.iter().rev().map(|frame| runtime.function(frame)).collect())
+        .collect();
+    let thrown = newest_first().zip(&functions).map(|(exception, functions)| {
+        let frames = exception.frames.iter().rev().zip(functions);
+        let frames = frames.map(|(frame, function)| runtime.grouped(frame, function)).collect();
+        Thrown { kind: &exception.kind, frames }
+    });
+    let (hashes, culprit) = group::of_chain(&thrown.collect::<Vec<_>>(), &mut batch.known_frames);
+    let stack = Stack { text: Some(text.into()), frames: frames.map(Into::into), culprit, hashes };
+    Ok(Normalized { stack: Some(stack), frames: None, vars })
+}

@@ -1,0 +1,476 @@
+//! An event's JSON into a draft: every form that SDKs have sent over the years, none of them refused.
+//!
+//! What has a column goes there in one form; what has none is kept in `attributes` under its own name. A value of the wrong
+//! type is kept as it came. Large parts lose their middle, each by a share of the room that one event has.
+
+mod fault;
+mod message;
+mod people;
+mod request;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use tephra_storage::{Kind, Level};
+
+use crate::batch::Batch;
+use crate::conventions::Slot;
+use crate::draft::{Draft, event_id};
+use crate::error::Result;
+use crate::json;
+use crate::moment::Moment;
+use crate::normalize::{self, Runtime, fit, newest, size};
+use crate::text::{self, trim_middle};
+use crate::value::{Pairs, Value};
+
+/// Bytes of a column that holds a word.
+const WORD_BYTES_MAX: usize = 1 << 10;
+
+/// The room of one event is shared out in parts of so many: `event_bytes_max / SHARE`.
+const CONTEXTS_SHARE: usize = 16;
+const REQUEST_SHARE: usize = 16;
+const EXTRA_SHARE: usize = 10;
+const BREADCRUMBS_SHARE: usize = 12;
+const REST_SHARE: usize = 9;
+const TAGS_SHARE: usize = 16;
+const TEXT_SHARE: usize = 16;
+
+/// Parts of a fingerprint.
+const FINGERPRINT_MAX: usize = 32;
+
+/// Fields that are of no use to anybody once the event is stored.
+const DROPPED: [&str; 5] = ["project", "received", "key_id", "site", "time_spent"];
+
+/// What the envelope and the connection say of an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Circumstances {
+    pub(super) client_address: Option<IpAddr>,
+    /// Microseconds to add to the sender's times.
+    pub(super) drift: i64,
+    /// The envelope's id, which wins over the event's own.
+    pub(super) event_id: Option<[u8; 16]>,
+}
+
+/// The fields that depend on each other, as they came; null where absent.
+#[derive(Default)]
+struct Came<'a> {
+    platform: Cow<'a, str>,
+    kind: Cow<'a, str>,
+    sdk: Value<'a>,
+    level: Value<'a>,
+    exception: Value<'a>,
+    stacktrace: Value<'a>,
+    threads: Value<'a>,
+    message: Value<'a>,
+    logentry: Value<'a>,
+    contexts: Value<'a>,
+    user: Value<'a>,
+    culprit: Value<'a>,
+    transaction: Value<'a>,
+    checksum: Value<'a>,
+    fingerprint: Value<'a>,
+    timestamp: Value<'a>,
+}
+
+/// Reads an event, which `fallback` is the kind of where it does not say itself.
+pub(super) fn draft<'a>(
+    batch: &mut Batch<'_>,
+    pairs: Pairs<'a>,
+    circumstances: &Circumstances,
+    fallback: Option<Kind>,
+) -> Result<Draft<'a>> {
+    let limits = batch.receipt.limits;
+    let room = limits.event_bytes_max;
+    let mut draft = Draft::default();
+    draft.event_id = circumstances.event_id;
+    let mut came = Came::default();
+    for (name, value) in pairs {
+        if value != Value::Null {
+            put(&mut draft, &mut came, name, value, circumstances, room);
+        }
+    }
+
+    let infers_ip = put_sdk(&mut draft, came.sdk);
+    let runtime = Runtime::new(&came.platform, draft.get(Slot::SdkName).unwrap_or_default());
+    draft.set(Slot::Platform, came.platform);
+    put_moment(&mut draft, came.timestamp, circumstances.drift);
+    put_level(&mut draft, came.level);
+    people::put(&mut draft, came.user, circumstances.client_address, infers_ip);
+    let feedback = put_contexts(&mut draft, came.contexts, room / CONTEXTS_SHARE);
+    put_fingerprint(&mut draft, came.fingerprint, came.checksum);
+
+    let mut fault = fault::Fault::read(came.exception, came.stacktrace, came.threads);
+    message::put(&mut draft, came.logentry, came.message, limits.text_bytes_max.min(room / TEXT_SHARE));
+    let kind = match (came.kind.as_ref(), fallback) {
+        ("feedback", _) => Kind::Feedback,
+        (_, Some(fallback)) => fallback,
+        _ if fault.is_message(draft.get(Slot::Message)) => Kind::Message,
+        _ if !fault.chain.is_empty() => Kind::Error,
+        _ => Kind::Message,
+    };
+    draft.kind = Some(kind);
+    if kind == Kind::Feedback {
+        people::put_feedback(&mut draft, feedback);
+    }
+    fault.put(&mut draft, runtime, kind, limits.text_bytes_max.min(room / TEXT_SHARE));
+    let normalized = normalize::stack(batch, runtime, fault.chain)?;
+    draft.stack = normalized.stack;
+    for (slot, json) in [(Slot::Frames, normalized.frames), (Slot::FrameVars, normalized.vars)] {
+        if let Some(json) = json {
+            draft.set(slot, json.into());
+        }
+    }
+
+    put_culprit(&mut draft, came.culprit, came.transaction);
+    bound_words(&mut draft);
+    bound_tags(&mut draft, limits.tags_max, room / TAGS_SHARE);
+    if let Value::Map(rest) = fit(Value::Map(std::mem::take(&mut draft.rest)), room / REST_SHARE) {
+        draft.rest = rest;
+    }
+    Ok(draft)
+}
+
+/// Takes one field, or sets it aside until all are known.
+fn put<'a>(
+    draft: &mut Draft<'a>,
+    came: &mut Came<'a>,
+    name: Cow<'a, str>,
+    value: Value<'a>,
+    circumstances: &Circumstances,
+    room: usize,
+) {
+    let slot = match name.strip_prefix("sentry.interfaces.").unwrap_or(&name) {
+        "event_id" => {
+            if let (None, Value::Text(id)) = (draft.event_id, &value) {
+                draft.event_id = (!id.trim().is_empty()).then(|| event_id(id)).filter(|id| *id != [0; 16]);
+            }
+            return;
+        }
+        "platform" => match value {
+            Value::Text(platform) => return came.platform = platform,
+            _ => Slot::Platform,
+        },
+        "type" => match value {
+            Value::Text(kind) => return came.kind = kind,
+            _ => return draft.keep(name, value),
+        },
+        "timestamp" => return came.timestamp = value,
+        "level" => return came.level = value,
+        "sdk" => return came.sdk = value,
+        "exception" | "Exception" => return came.exception = value,
+        "stacktrace" | "Stacktrace" => return came.stacktrace = value,
+        "threads" | "Threads" => return came.threads = value,
+        "message" => return came.message = value,
+        "logentry" | "Message" => return came.logentry = value,
+        "contexts" | "Contexts" => return came.contexts = value,
+        "user" | "User" => return came.user = value,
+        "culprit" => return came.culprit = value,
+        "transaction" => return came.transaction = value,
+        "checksum" => return came.checksum = value,
+        "fingerprint" => return came.fingerprint = value,
+        "tags" => return put_tags(draft, value),
+        "breadcrumbs" | "Breadcrumbs" => {
+            return put_breadcrumbs(draft, value, circumstances.drift, room / BREADCRUMBS_SHARE);
+        }
+        "request" | "Http" => {
+            let value = fit(request::normalized(value), room / REQUEST_SHARE);
+            return put_json(draft, Slot::Request, "request", value);
+        }
+        "extra" => return put_json(draft, Slot::Extra, "extra", fit(value, room / EXTRA_SHARE)),
+        "logger" => Slot::Logger,
+        "server_name" => Slot::ServerName,
+        "release" => Slot::Release,
+        "dist" => Slot::Dist,
+        "environment" => Slot::Environment,
+        dropped if DROPPED.contains(&dropped) => return,
+        _ if is_empty(&value) => return,
+        _ => return draft.keep(name, value),
+    };
+    draft.put_slot(slot, name, value);
+}
+
+fn is_empty(value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Text(text) => text.is_empty(),
+        Value::List(list) => list.is_empty(),
+        Value::Map(pairs) => pairs.is_empty(),
+        _ => false,
+    }
+}
+
+/// Takes an object as the JSON of a column; what is none is kept as it came.
+fn put_json<'a>(draft: &mut Draft<'a>, slot: Slot, name: &'static str, value: Value<'a>) {
+    match value {
+        value if is_empty(&value) => {}
+        Value::Map(_) => draft.set(slot, json::to_string(&value).into()),
+        other => draft.keep(name, other),
+    }
+}
+
+/// Takes name and version; tells whether the SDK wants the user's address filled in.
+fn put_sdk<'a>(draft: &mut Draft<'a>, sdk: Value<'a>) -> bool {
+    let mut infers_ip = false;
+    match sdk {
+        Value::Map(pairs) => {
+            let mut rest = Pairs::new();
+            for (name, value) in pairs {
+                match name.as_ref() {
+                    "name" => draft.put_slot(Slot::SdkName, "sdk.name".into(), value),
+                    "version" => draft.put_slot(Slot::SdkVersion, "sdk.version".into(), value),
+                    _ if is_empty(&value) => {}
+                    _ => {
+                        infers_ip |= name == "settings" && infers(&value);
+                        rest.push((name, value));
+                    }
+                }
+            }
+            if !rest.is_empty() {
+                draft.keep("sdk", Value::Map(rest));
+            }
+        }
+        other => draft.put_slot(Slot::SdkName, "sdk".into(), other),
+    }
+    infers_ip
+}
+
+/// Whether settings say `"infer_ip": "auto"`.
+pub(super) fn infers(settings: &Value<'_>) -> bool {
+    let auto = Value::Text("auto".into());
+    matches!(settings, Value::Map(pairs) if pairs.iter().any(|(name, value)| name == "infer_ip" && *value == auto))
+}
+
+fn put_moment<'a>(draft: &mut Draft<'a>, timestamp: Value<'a>, drift: i64) {
+    let came = Moment::Loose(timestamp);
+    draft.moment = match came.micros() {
+        Some(micros) if drift != 0 && micros != 0 => {
+            draft.keep("clock_drift_ms", Value::Int(drift / 1_000));
+            Moment::Micros(micros.saturating_add(drift))
+        }
+        _ => came,
+    };
+}
+
+/// Takes the level; without one, or with an unknown one, an event is an error.
+fn put_level<'a>(draft: &mut Draft<'a>, came: Value<'a>) {
+    let read = match &came {
+        Value::Text(word) => Level::parse(word),
+        // As Python's `logging` counts.
+        number => match number.as_int() {
+            Some(..=9) => None,
+            Some(10..=19) => Some(Level::Debug),
+            Some(20..=29) => Some(Level::Info),
+            Some(30..=39) => Some(Level::Warning),
+            Some(40..=49) => Some(Level::Error),
+            Some(_) => Some(Level::Fatal),
+            None => None,
+        },
+    };
+    let level = read.unwrap_or(Level::Error);
+    draft.level = Some(level);
+    draft.severity = Some(level.severity());
+    if read.is_none() && !is_empty(&came) {
+        draft.keep("level", came);
+    }
+}
+
+/// Takes the ids of the trace into their columns and the rest as JSON; returns the context `feedback`.
+fn put_contexts<'a>(draft: &mut Draft<'a>, contexts: Value<'a>, bytes_max: usize) -> Value<'a> {
+    let Value::Map(pairs) = contexts else {
+        if !is_empty(&contexts) {
+            draft.keep("contexts", contexts);
+        }
+        return Value::Null;
+    };
+    let mut feedback = Value::Null;
+    let mut kept = Pairs::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        match (name.as_ref(), value) {
+            ("trace", Value::Map(mut trace)) => {
+                trace.retain(|(name, value)| match (name.as_ref(), value) {
+                    ("trace_id", Value::Text(id)) => {
+                        draft.trace_id = text::hex_id(id).filter(|id| *id != [0; 16]);
+                        draft.trace_id.is_none() && !id.is_empty()
+                    }
+                    ("span_id", Value::Text(id)) => {
+                        draft.span_id = text::hex_id(id).filter(|id| *id != [0; 8]);
+                        draft.span_id.is_none() && !id.is_empty()
+                    }
+                    ("type", Value::Text(kind)) => kind != "trace",
+                    (_, value) => !is_empty(value),
+                });
+                if !trace.is_empty() {
+                    kept.push((name, Value::Map(trace)));
+                }
+            }
+            (_, value) if is_empty(&value) => {}
+            (word, value) => {
+                if word == "feedback" {
+                    feedback = value.clone();
+                }
+                kept.push((name, value));
+            }
+        }
+    }
+    put_json(draft, Slot::Contexts, "contexts", fit(Value::Map(kept), bytes_max));
+    feedback
+}
+
+fn put_tags<'a>(draft: &mut Draft<'a>, tags: Value<'a>) {
+    match tags {
+        Value::Map(pairs) => pairs.into_iter().for_each(|(name, value)| draft.put_tag(name, value)),
+        Value::List(list) => {
+            for item in list {
+                match item {
+                    Value::List(pair) => match <[Value<'a>; 2]>::try_from(pair) {
+                        Ok([name, value]) => match name.into_scalar() {
+                            Ok(name) => draft.put_tag(name, value),
+                            Err(Value::Null) => {}
+                            Err(name) => draft.keep("tags", Value::List(vec![name, value])),
+                        },
+                        Err(other) => draft.keep("tags", Value::List(other)),
+                    },
+                    Value::Map(pairs) => {
+                        let (mut name, mut tag) = (Value::Null, Value::Null);
+                        for (part, value) in pairs {
+                            match part.as_ref() {
+                                "key" | "name" => name = value,
+                                "value" => tag = value,
+                                _ => {}
+                            }
+                        }
+                        if let Ok(name) = name.into_scalar() {
+                            draft.put_tag(name, tag);
+                        }
+                    }
+                    Value::Null => {}
+                    other => draft.keep("tags", other),
+                }
+            }
+        }
+        other if is_empty(&other) => {}
+        other => draft.keep("tags", other),
+    }
+}
+
+fn put_breadcrumbs<'a>(draft: &mut Draft<'a>, came: Value<'a>, drift: i64, bytes_max: usize) {
+    let mut list = match values(came) {
+        Ok(list) => list,
+        Err(other) => return draft.keep("breadcrumbs", other),
+    };
+    for crumb in &mut list {
+        let Value::Map(pairs) = crumb else { continue };
+        pairs.retain(|(_, value)| !is_empty(value));
+        for (_, value) in pairs.iter_mut().filter(|(name, _)| drift != 0 && name == "timestamp") {
+            if let Some(micros) = Moment::Loose(value.clone()).micros() {
+                *value = Value::Double(micros.saturating_add(drift) as f64 / 1e6);
+            }
+        }
+    }
+    if !list.is_empty() {
+        let kept = newest(list, bytes_max, bytes_max / 4);
+        draft.set(Slot::Breadcrumbs, json::to_string(&Value::List(kept)).into());
+    }
+}
+
+/// The items of `{"values": […]}`, of a list, or of a single object; nulls are left out.
+pub(super) fn values(came: Value<'_>) -> std::result::Result<Vec<Value<'_>>, Value<'_>> {
+    let list = match came {
+        Value::Null => return Ok(Vec::new()),
+        Value::List(list) => list,
+        Value::Map(mut pairs) => match pairs.iter().position(|(name, _)| name == "values") {
+            Some(at) => match pairs.swap_remove(at).1 {
+                Value::List(list) => list,
+                Value::Null => return Ok(Vec::new()),
+                single => vec![single],
+            },
+            None if pairs.is_empty() => return Ok(Vec::new()),
+            None => vec![Value::Map(pairs)],
+        },
+        other => return Err(other),
+    };
+    Ok(list.into_iter().filter(|value| *value != Value::Null).collect())
+}
+
+fn put_fingerprint<'a>(draft: &mut Draft<'a>, fingerprint: Value<'a>, checksum: Value<'a>) {
+    let came = if is_empty(&fingerprint) { checksum } else { fingerprint };
+    if is_empty(&came) {
+        return;
+    }
+    let came = match came {
+        // A null or an empty part says nothing.
+        Value::List(parts) => {
+            Value::List(parts.into_iter().filter(|part| !part.is_empty()).take(FINGERPRINT_MAX).collect())
+        }
+        other => other,
+    };
+    draft.put_fingerprint("fingerprint".into(), came);
+    for part in &mut draft.fingerprint {
+        bound(part, WORD_BYTES_MAX);
+    }
+}
+
+/// Takes the function or transaction to blame; where both are named, the transaction is kept beside.
+fn put_culprit<'a>(draft: &mut Draft<'a>, culprit: Value<'a>, transaction: Value<'a>) {
+    draft.put_slot(Slot::Culprit, "culprit".into(), culprit);
+    match draft.get(Slot::Culprit) {
+        None => draft.put_slot(Slot::Culprit, "transaction".into(), transaction),
+        Some(_) if is_empty(&transaction) => {}
+        Some(_) => draft.keep("transaction", transaction),
+    }
+}
+
+fn bound(text: &mut Cow<'_, str>, bytes_max: usize) {
+    if text.len() > bytes_max {
+        *text = trim_middle(text, bytes_max).into_owned().into();
+    }
+}
+
+fn bound_words(draft: &mut Draft<'_>) {
+    const WORDS: [Slot; 15] = [
+        Slot::Platform,
+        Slot::Logger,
+        Slot::ExceptionType,
+        Slot::Culprit,
+        Slot::Environment,
+        Slot::Release,
+        Slot::Dist,
+        Slot::Service,
+        Slot::ServerName,
+        Slot::UserId,
+        Slot::UserEmail,
+        Slot::UserIp,
+        Slot::SessionId,
+        Slot::SdkName,
+        Slot::SdkVersion,
+    ];
+    for slot in WORDS {
+        if let Some(long) = draft.get(slot).filter(|text| text.len() > WORD_BYTES_MAX) {
+            let short = trim_middle(long, WORD_BYTES_MAX).into_owned();
+            draft.set(slot, short.into());
+        }
+    }
+}
+
+/// Keeps the first tags that fit; the others are kept beside, as far as there is room.
+fn bound_tags<'a>(draft: &mut Draft<'a>, count_max: usize, bytes_max: usize) {
+    let mut left = bytes_max;
+    let mut fitting = 0;
+    for (name, value) in &mut draft.tags {
+        bound(name, 200);
+        bound(value, WORD_BYTES_MAX);
+        match left.checked_sub(name.len() + value.len() + 32).filter(|_| fitting < count_max) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        fitting += 1;
+    }
+    if fitting < draft.tags.len() {
+        let surplus: Pairs<'a> = draft.tags.drain(fitting..).map(|(name, value)| (name, Value::Text(value))).collect();
+        let bytes = size(&Value::Null).max(bytes_max / 2);
+        draft.keep("tags", fit(Value::Map(surplus), bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests;
