@@ -156,7 +156,7 @@ impl<'r> Batch<'r> {
         self.charge(size_of::<Stack>() + trimmed.len())?;
         let (hashes, culprit) = group::of_trace(&trimmed, &mut self.known_frames);
         let mut stack = Stack { text: Some(trimmed.into()), frames: None, culprit, hashes };
-        self.group_by_rules(&mut stack, None);
+        self.group_by_rules(&mut stack, [None; 2]);
         self.stacks.insert(key, stack.clone());
         Ok(stack)
     }
@@ -170,8 +170,8 @@ impl<'r> Batch<'r> {
         }
         let stack = match (draft.stack.take(), draft.get(Slot::Stack)) {
             (Some(stack), _) => {
-                let platform = draft.get(Slot::Platform).or(shared.get(Slot::Platform).map(AsRef::as_ref));
-                Some(self.clean_stack(stack, platform)?)
+                let told = |slot: Slot| draft.get(slot).or(shared.get(slot).map(AsRef::as_ref));
+                Some(self.clean_stack(stack, [told(Slot::Platform), told(Slot::SdkName)])?)
             }
             (None, Some(trace)) if !trace.trim_end().is_empty() => Some(self.stack(trace)?),
             _ => None,
@@ -185,7 +185,7 @@ impl<'r> Batch<'r> {
     }
 
     /// The same for a stack that was made before, once for all events that share it.
-    fn clean_stack(&mut self, stack: Stack, platform: Option<&str>) -> Result<Stack> {
+    fn clean_stack(&mut self, stack: Stack, [platform, sdk]: [Option<&str>; 2]) -> Result<Stack> {
         if stack.text.is_none() && stack.frames.is_none() {
             return Ok(stack);
         }
@@ -200,9 +200,9 @@ impl<'r> Batch<'r> {
         if let Some(changed) = changed {
             self.charge(changed.text.as_ref().map_or(0, |t| t.len()) + changed.frames.as_ref().map_or(0, |t| t.len()))?;
             cleaned = changed;
-            self.group_again(&mut cleaned, platform);
+            self.group_again(&mut cleaned, [platform, sdk]);
         } else {
-            self.group_by_rules(&mut cleaned, platform);
+            self.group_by_rules(&mut cleaned, [platform, sdk]);
         }
         self.charge(2 * size_of::<Stack>())?;
         self.cleaned.insert(key, (stack, cleaned.clone()));
@@ -210,15 +210,15 @@ impl<'r> Batch<'r> {
     }
 
     /// Groups a stack once more if the project has rules for frames.
-    fn group_by_rules(&mut self, stack: &mut Stack, platform: Option<&str>) {
+    fn group_by_rules(&mut self, stack: &mut Stack, runtime: [Option<&str>; 2]) {
         if self.receipt.rules.grouping.has_stack_rules() {
-            self.group_again(stack, platform);
+            self.group_again(stack, runtime);
         }
     }
 
-    fn group_again(&mut self, stack: &mut Stack, platform: Option<&str>) {
+    fn group_again(&mut self, stack: &mut Stack, [platform, sdk]: [Option<&str>; 2]) {
         let rules = &self.receipt.rules.grouping;
-        let columns = Columns { text: stack.text.as_deref(), frames: stack.frames.as_deref(), platform };
+        let columns = Columns { text: stack.text.as_deref(), frames: stack.frames.as_deref(), platform, sdk };
         let (hashes, culprit) = columns.visit(|thrown| {
             rules.apply_to(thrown);
             group::of_chain(thrown, &mut self.known_frames)
@@ -275,6 +275,7 @@ impl<'r> Batch<'r> {
             text: stack.as_ref().and_then(|stack| stack.text.as_deref()),
             frames: stack.as_ref().and_then(|stack| stack.frames.as_deref()),
             platform: features.platform,
+            sdk: fallback(Slot::SdkName),
         };
         let by_rule = match grouping.reads_frames() {
             true => columns.visit(|thrown| grouping.fingerprint(&features, thrown)),

@@ -67,7 +67,6 @@ pub(crate) fn of_frames<'a>(
 }
 
 /// Reads a chain of exceptions, the one thrown last in front, of each the newest call first.
-#[allow(dead_code, reason = "for protocols that send chains")]
 pub(crate) fn of_chain(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, Option<Text>) {
     chain::fold(thrown, known)
 }
@@ -139,7 +138,7 @@ fn by_rules(features: &Features<'_>, scratch: &mut String) -> Hashes {
     } else if let Some(trace) = features.trace {
         for line in trace.lines().take(16) {
             scratch.push('\n');
-            parameters::write(line.trim(), scratch);
+            parameters::write_head(line, scratch);
         }
         tag("trace")
     } else {

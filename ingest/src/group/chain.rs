@@ -18,6 +18,10 @@ const OWN_CALLS_MAX: usize = 64;
 const CALLS_MAX: usize = 256;
 const EXCEPTIONS_MAX: usize = 8;
 
+/// Of a deeper stack only the newest calls take part: SDKs and our own normalising cut the middle out of it.
+pub(super) const DEEP: usize = 100;
+pub(super) const DEEP_CALLS: usize = 50;
+
 /// The longest cycle of calls that counts as recursion.
 const CYCLE_MAX: usize = 8;
 
@@ -69,9 +73,14 @@ pub(super) fn fold(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, O
     let mut blamed = None;
     let mut enclosing: Vec<Call> = Vec::new();
     let (mut own, mut all) = (Vec::new(), Vec::new());
-    for (index, Thrown { kind, frames }) in thrown.iter().take(EXCEPTIONS_MAX).enumerate() {
+    // Traces of these two are of goroutines and threads: they do not tell of causes without calls.
+    let bare = thrown.iter().flat_map(|thrown| &thrown.frames).any(|frame| frame.is_of_threads());
+    let counted = thrown.iter().filter(|thrown| !bare || !thrown.frames.is_empty());
+    for (index, Thrown { kind, frames }) in counted.take(EXCEPTIONS_MAX).enumerate() {
+        let deep = frames.len() > DEEP;
+        let frames = if deep { &frames[..DEEP_CALLS] } else { frames };
         let calls: Vec<Call> = frames.iter().map(|frame| known.read(frame)).collect();
-        let common = if index == 0 { 0 } else { common_end(&calls, &enclosing) };
+        let common = if index == 0 || deep { 0 } else { common_end(&calls, &enclosing) };
         own.clear();
         all.clear();
         for (call, frame) in calls[..calls.len() - common].iter().zip(frames) {
@@ -81,7 +90,7 @@ pub(super) fn fold(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, O
             push(&mut all, call.hash, CALLS_MAX);
             if call.role == Role::Own {
                 push(&mut own, call.hash, OWN_CALLS_MAX);
-                if blamed.is_none() && !frame.function.is_empty() {
+                if blamed.is_none() && frame.is_named() {
                     blamed = Some(*frame);
                 }
             }
@@ -94,7 +103,7 @@ pub(super) fn fold(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, O
         hashes.all = all.iter().fold(hashes.all, |hash, call| join(hash, *call));
         own_calls += own.len();
         all_calls += all.len();
-        enclosing = calls;
+        enclosing = if deep { Vec::new() } else { calls };
     }
     if all_calls == 0 {
         return (Hashes::default(), None);

@@ -74,10 +74,11 @@ impl<'a> Frame<'a> {
     /// Appends what identifies the call whatever its line, build or host; nothing where it has no name.
     pub(super) fn write_key(&self, out: &mut String) {
         let function = function::named(self.function);
+        let module = function::bounded(self.module);
         match self.resolved() {
-            Style::Dotted => function::write_dotted(self.module, function, out),
-            Style::Go => function::write_go(self.module, function, out),
-            Style::Rust => function::write_rust(self.module, function, out),
+            Style::Dotted => function::write_dotted(module, function, out),
+            Style::Go => function::write_go(module, function, out),
+            Style::Rust => function::write_rust(module, function, out),
             Style::Native => {
                 let start = out.len();
                 function::write_native(function, out);
@@ -89,11 +90,11 @@ impl<'a> Frame<'a> {
                 }
             }
             Style::Php if function.contains(['\\', ':', '>']) => function::write_php(function, out),
-            Style::Other if !self.module.is_empty() => function::write_dotted(self.module, function, out),
+            Style::Other if !module.is_empty() => function::write_dotted(module, function, out),
             style => {
                 let start = out.len();
                 if self.place().is_empty() {
-                    file::write_module(self.module, out);
+                    file::write_module(module, out);
                 } else {
                     file::write_tail(self.place(), style == Style::Script, out);
                 }
@@ -126,10 +127,17 @@ impl<'a> Frame<'a> {
             Style::Dotted => function::without_java_module(self.function),
             _ => self.function,
         };
-        if self.module.is_empty() || function.starts_with(self.module) {
+        // What SDKs of JavaScript call a module is the file's name once more.
+        let has_module = !self.module.is_empty() && self.resolved() != Style::Script;
+        if !has_module || function::holds(function, self.module) {
             return function.to_owned();
         }
         format!("{}.{function}", self.module)
+    }
+
+    /// Whether its function has a name that one can blame.
+    pub(super) fn is_named(&self) -> bool {
+        !function::named(self.function).is_empty()
     }
 
     /// Whether it is the program's own: as the sender says, else by its names.
@@ -145,6 +153,11 @@ impl<'a> Frame<'a> {
         } else {
             Role::Library
         }
+    }
+
+    /// Go and Rust print the calls of a thread, whatever error it had.
+    pub(super) fn is_of_threads(&self) -> bool {
+        matches!(self.resolved(), Style::Go | Style::Rust)
     }
 
     /// The file, as much of its path as is known.

@@ -10,6 +10,9 @@ mod number;
 /// The longest text in quotes that is taken for one.
 const QUOTED_BYTES_MAX: usize = 512;
 
+/// The longest path that is taken for one.
+const PATH_BYTES_MAX: usize = 512;
+
 /// How much of a message takes part.
 const HEAD_BYTES_MAX: usize = 2 << 10;
 const HEAD_LINES_MAX: usize = 2;
@@ -25,7 +28,7 @@ pub(super) fn write_head(message: &str, out: &mut String) {
     }
 }
 
-/// Appends `message` without its parameters.
+/// Appends `message` without its parameters. What is tried at a byte looks a bounded way ahead, so hostile text costs little.
 pub(super) fn write(message: &str, out: &mut String) {
     let bytes = message.as_bytes();
     let mut at = 0;
@@ -152,6 +155,7 @@ fn path_end(bytes: &[u8], at: usize) -> Option<usize> {
             || !byte.is_ascii()
             || matches!(byte, b'/' | b'\\' | b'.' | b'_' | b'-' | b'~' | b'+' | b'@' | b'%' | b'*' | b'$' | b'=' | b'#')
     };
+    let bytes = &bytes[..bytes.len().min(at + PATH_BYTES_MAX)];
     let mut end = run_end(bytes, at, belongs);
     while end > at && matches!(bytes[end - 1], b'.' | b'-' | b'*') {
         end -= 1;

@@ -1,6 +1,6 @@
 //! A project's own rules of grouping: fingerprints by what an event says, and which frames count.
 
-use super::chain::Thrown;
+use super::chain::{DEEP, DEEP_CALLS, Thrown};
 use super::features::Features;
 use super::frame::Frame;
 use super::language::{self, GroupRuleError};
@@ -90,6 +90,10 @@ impl GroupRules {
             return;
         }
         for Thrown { frames, .. } in thrown {
+            // Of a deeper stack no more takes part.
+            if frames.len() > DEEP {
+                frames.truncate(DEEP_CALLS);
+            }
             frames.retain_mut(|frame| {
                 let mut stays = true;
                 for rule in &self.stacks {

@@ -16,17 +16,27 @@ pub(crate) struct Columns<'a> {
     pub(crate) frames: Option<&'a str>,
     /// By which a frame without a telling file is read.
     pub(crate) platform: Option<&'a str>,
+    /// By which Rust is told from other native programs.
+    pub(crate) sdk: Option<&'a str>,
 }
 
 impl<'a> Columns<'a> {
     fn of(event: &'a Event) -> Self {
-        Self { text: event.stack.as_deref(), frames: event.frames.as_deref(), platform: event.platform.as_deref() }
+        Self {
+            text: event.stack.as_deref(),
+            frames: event.frames.as_deref(),
+            platform: event.platform.as_deref(),
+            sdk: event.sdk_name.as_deref(),
+        }
     }
 
     /// Calls `visit` with the exceptions as grouping sees them: structured frames where they came, else the text.
     pub(crate) fn visit<T>(&self, visit: impl FnOnce(&mut Vec<Thrown<'_>>) -> T) -> T {
         let value = self.frames.and_then(|frames| json::parse(frames).ok());
-        let style = self.platform.map_or(Style::Other, Style::of_platform);
+        let style = match (self.platform.unwrap_or_default(), self.sdk.unwrap_or_default()) {
+            ("" | "native" | "other", sdk) if sdk.starts_with("sentry.rust") => Style::Rust,
+            (platform, _) => Style::of_platform(platform),
+        };
         let mut thrown = value.as_ref().map(|value| structured(value, style)).unwrap_or_default();
         if thrown.iter().all(|thrown| thrown.frames.is_empty())
             && let Some(text) = self.text
@@ -42,8 +52,18 @@ fn structured<'v>(value: &'v Value<'_>, style: Style) -> Vec<Thrown<'v>> {
     let Value::List(list) = value else { return Vec::new() };
     let exceptions = list.iter().rev().filter_map(|exception| {
         let Value::Map(pairs) = exception else { return None };
+        // Of a stack whose middle was cut out, what is behind the cut.
+        let newest = match get(pairs, "frames_omitted") {
+            Some(Value::List(range)) => {
+                range.first().and_then(Value::as_int).and_then(|from| usize::try_from(from).ok())
+            }
+            _ => None,
+        };
         let frames = match get(pairs, "frames") {
-            Some(Value::List(frames)) => frames.iter().rev().filter_map(|value| frame(value, style)).collect(),
+            Some(Value::List(frames)) => {
+                let kept = &frames[newest.unwrap_or(0).min(frames.len())..];
+                kept.iter().rev().filter_map(|value| frame(value, style)).collect()
+            }
             _ => Vec::new(),
         };
         Some(Thrown { kind: text(pairs, "type"), frames })
@@ -54,10 +74,13 @@ fn structured<'v>(value: &'v Value<'_>, style: Style) -> Vec<Thrown<'v>> {
 fn frame<'v>(value: &'v Value<'_>, style: Style) -> Option<Frame<'v>> {
     let Value::Map(pairs) = value else { return None };
     let (file, path) = (text(pairs, "filename"), text(pairs, "abs_path"));
+    let module = text(pairs, "module");
+    let package = text(pairs, "package").rsplit(['/', '\\']).next().unwrap_or_default();
     Some(Frame {
         style,
         function: text(pairs, "function"),
-        module: text(pairs, "module"),
+        // Programs without modules are told apart by their libraries.
+        module: if module.is_empty() && matches!(style, Style::Native | Style::Other) { package } else { module },
         file: if file.is_empty() { path } else { file },
         path,
         in_app: get(pairs, "in_app").and_then(Value::as_bool),

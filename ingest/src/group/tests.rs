@@ -173,6 +173,49 @@ fn grouped(features: Features<'_>, fingerprint: &[&str]) -> Hashes {
     hashes(&features, fingerprint, &mut String::new())
 }
 
+/// Each byte is looked at a bounded number of times: were it not, this would take minutes.
+#[test]
+fn hostile_texts_are_read_once() {
+    for part in [
+        "a.b.",
+        "<",
+        "a<b>",
+        "::",
+        "/",
+        "1.1.",
+        "func.1.",
+        "`",
+        "[",
+        "\n... 999 more\nCaused by: X\n\tat a.b(C.java:1)",
+        "#0 a(1): b\n",
+        "at f (a:1)\n",
+        "  File \"a\", line 1, in f\n",
+        "a@b:1\n",
+        "goroutine 1 [x]:\n",
+        " in ",
+        "block in ",
+        "closure #1 in ",
+    ] {
+        let text = part.repeat((128 << 10) / part.len());
+        of_trace(&text);
+        parametrised(&text);
+        let mut known = KnownFrames::default();
+        for style in [
+            Style::Dotted,
+            Style::Go,
+            Style::Rust,
+            Style::Native,
+            Style::Php,
+            Style::Ruby,
+            Style::Script,
+            Style::Python,
+        ] {
+            let frame = Frame { style, function: &text, module: &text, file: &text, path: &text, in_app: None };
+            super::of_frames([frame].into_iter(), &mut known);
+        }
+    }
+}
+
 #[test]
 fn the_best_feature_decides() {
     let message = |text| Features { message: Some(text), ..Features::default() };

@@ -13,6 +13,9 @@ use super::chain::Thrown;
 use super::frame::{Frame, Style};
 use line::split;
 
+/// How many exceptions of a trace are read; fewer take part.
+const THROWN_MAX: usize = 32;
+
 /// The exceptions of a trace.
 pub(super) fn read(trace: &str) -> Vec<Thrown<'_>> {
     let mut reader = Reader { thrown: vec![Thrown::default()], ..Reader::default() };
@@ -38,6 +41,8 @@ struct Reader<'a> {
     depth: usize,
     /// Below a Java `Suppressed:`, which is left out.
     suppressed: bool,
+    /// For how many exceptions `... 12 more` was read.
+    repeated: usize,
     /// The file of PHP's frame before, in which the next function is.
     php_file: &'a str,
 }
@@ -58,12 +63,17 @@ impl<'a> Reader<'a> {
         } else if line.starts_with("During handling of the above")
             || line.starts_with("The above exception was the direct cause")
         {
-            self.thrown.push(Thrown::default());
+            if self.thrown.len() < THROWN_MAX {
+                self.thrown.push(Thrown::default());
+            }
         } else if let Some(kind) = raw.trim_start().strip_prefix("Suppressed: ") {
             self.suppressed = !kind.is_empty();
         } else if let Some(kind) = cause(raw) {
             if !self.suppressed || !raw.starts_with(char::is_whitespace) {
-                self.suppressed = false;
+                self.suppressed = self.thrown.len() >= THROWN_MAX;
+                if self.suppressed {
+                    return true;
+                }
                 self.thrown.push(Thrown { kind, frames: Vec::new() });
                 self.depth = self.thrown.len() - 1;
             }
@@ -136,11 +146,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `... 12 more`: the oldest calls are those of the exception this one caused.
+    /// `... 12 more`: the oldest calls are those of the exception this one caused. Said once of each.
     fn repeat_enclosing(&mut self, count: usize) {
-        if self.suppressed || self.thrown.len() < 2 {
+        if self.suppressed || self.thrown.len() < 2 || self.repeated == self.thrown.len() {
             return;
         }
+        self.repeated = self.thrown.len();
         let newest = self.thrown.len() - 1;
         let (before, last) = self.thrown.split_at_mut(newest);
         if let (Some(enclosing), [last]) = (before.last(), last) {

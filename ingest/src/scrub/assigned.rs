@@ -6,6 +6,9 @@ use super::names::{self, NAME_BYTES_MAX};
 /// The longest value whose end is looked for; a longer one is scrubbed to the end of the text.
 const VALUE_BYTES_MAX: usize = 16 << 10;
 
+/// How much of a value is looked at to tell whether it is one. Whatever is turned down must have cost no more.
+const GLANCE_BYTES: usize = 256;
+
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
@@ -38,25 +41,34 @@ struct Joint {
     value: usize,
 }
 
-/// The value behind the name that a part of it at `start..end` belongs to, if it is a secret's.
-pub(super) fn value(text: &str, start: usize, end: usize) -> Option<Span> {
+/// The value behind the name that a part of it at `start..end` belongs to, if it is a secret's; and where the name ends.
+pub(super) fn value(text: &str, start: usize, end: usize) -> (Option<Span>, usize) {
     let (from, to) = name_around(text, start, end);
-    // `a.token.b` is one name, but a hit in its middle finds all of it.
-    let joint = joint(text, to.max(end))?;
-    let name = &text[from..to];
-    if !names::is_secret(name) {
-        return None;
-    }
+    let to = to.max(end);
+    let span = joint(text, to)
+        .filter(|_| names::is_secret(&text[from..to]))
+        .and_then(|joint| behind(text, &text[from..to], &joint));
+    (span, to)
+}
+
+fn behind(text: &str, name: &str, joint: &Joint) -> Option<Span> {
     let rest = &text[joint.value..];
     let (skip, length) = match quote(rest) {
         Some((open, close)) => (open, quoted_length(&rest[open..], close)),
         None if joint.quoted && rest.starts_with(['{', '[']) => (0, nested_length(rest)),
-        None if joint.colon && is_header(name) => (0, line_length(rest)),
-        None => (0, bare_length(rest)),
+        None => {
+            let measure = if joint.colon && is_header(name) { line_length } else { bare_length };
+            let glance = &rest[..rest.floor_char_boundary(GLANCE_BYTES)];
+            let length = measure(glance);
+            let ends = length < glance.len() || glance.len() == rest.len();
+            if ends && !joint.quoted && !is_plausible(&rest[..length], name, joint) {
+                return None;
+            }
+            (0, if ends { length } else { measure(rest) })
+        }
     };
     let value = &rest[skip..skip + length];
-    let fits =
-        !value.is_empty() && !is_placeholder(value) && (skip > 0 || joint.quoted || is_plausible(value, name, &joint));
+    let fits = !value.is_empty() && !is_placeholder(value);
     fits.then_some(Span { start: joint.value + skip, end: joint.value + skip + length, what: What::Named })
 }
 

@@ -50,26 +50,23 @@ fn cards(bytes: &[u8], start: usize, end: usize, found: &mut impl FnMut(usize, u
     if is_card(&bytes[start..end]) {
         return found(start, end);
     }
-    // A card beside other numbers: a word alone, or four or five words in a row.
-    let mut words = [(0usize, 0usize); 64];
-    let mut count = 0;
+    // A card beside other numbers: a word alone, or three to five words in a row.
     let mut from = start;
-    while from < end && count < words.len() {
-        let to = memchr::memchr(b' ', &bytes[from..end]).map_or(end, |length| from + length);
-        words[count] = (from, to);
-        count += 1;
-        from = to + 1;
-    }
-    let words = &words[..count];
-    let mut index = 0;
-    while let Some(&(from, _)) = words.get(index) {
-        let taken = [1, 3, 4, 5].into_iter().find(|taken| {
-            words.get(index + taken - 1).is_some_and(|&(_, to)| (from, to) != (start, end) && is_card(&bytes[from..to]))
-        });
-        if let Some(taken) = taken {
-            found(from, words[index + taken - 1].1);
+    while from < end {
+        let mut ends = [end; 5];
+        let mut count = 0;
+        let mut at = from;
+        while at < end && count < ends.len() {
+            ends[count] = memchr::memchr(b' ', &bytes[at..end]).map_or(end, |length| at + length);
+            at = ends[count] + 1;
+            count += 1;
         }
-        index += taken.unwrap_or(1);
+        let fits = |taken: &usize| *taken <= count && is_card(&bytes[from..ends[taken - 1]]);
+        let taken = [1, 3, 4, 5].into_iter().find(fits);
+        if let Some(taken) = taken {
+            found(from, ends[taken - 1]);
+        }
+        from = ends[taken.unwrap_or(1) - 1] + 1;
     }
 }
 
@@ -166,6 +163,7 @@ mod tests {
         );
         check("card=4012888888881881&x=1", &["4012888888881881"]);
         check("ä4222222222222ä", &["4222222222222"]);
+        check(&format!("{}4111111111111111", "12 ".repeat(200)), &["4111111111111111"]);
     }
 
     #[test]

@@ -181,13 +181,20 @@ pub(super) fn scan(text: &str, detectors: Detectors, spans: &mut Vec<Span>) {
         && let Some(words) = &*WORDS
     {
         let mut done = 0;
+        // All parts of one name lead to the same value.
+        let mut named = 0;
         for hit in words.automaton.find_iter(text) {
             if hit.start() < done {
                 continue;
             }
             let span = match SHAPES.get(hit.pattern().as_usize()) {
                 Some((_, read)) => read(text, hit.start(), hit.end()),
-                None => assigned::value(text, hit.start(), hit.end()),
+                None if hit.start() < named => continue,
+                None => {
+                    let (span, end) = assigned::value(text, hit.start(), hit.end());
+                    named = end;
+                    span
+                }
             };
             if let Some(span) = span.filter(|span| span.end > span.start) {
                 // Only the end of a private key looks back.
@@ -240,11 +247,14 @@ pub(super) fn is_suspicious(json: &str, detectors: Detectors) -> bool {
     if detectors.secrets
         && let Some(words) = &*WORDS
     {
+        let mut named = 0;
         for hit in words.automaton.find_iter(json) {
             let suspicious = match SHAPES.get(hit.pattern().as_usize()) {
                 Some((_, read)) => read(json, hit.start(), hit.end()).is_some(),
+                None if hit.start() < named => continue,
                 None => {
                     let (mut start, end) = assigned::name_around(json, hit.start(), hit.end());
+                    named = end;
                     // The letter of an escape such as `\n` is none of the name's.
                     start += usize::from(start > 0 && json.as_bytes()[start - 1] == b'\\' && start < hit.start());
                     end - start <= NAME_BYTES_MAX && names::is_secret(&json[start..end])

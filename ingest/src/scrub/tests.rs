@@ -109,3 +109,37 @@ fn json_stays_json() {
     Scrubber::default().scrub(&mut broken);
     assert_eq!(broken.extra.as_deref(), Some("\"[scrubbed:unread]\""));
 }
+
+/// Each byte is looked at a bounded number of times: were it not, this would take minutes.
+#[test]
+fn hostile_texts_are_read_once() {
+    for part in [
+        "cookie: ",
+        "auth=a.",
+        "sk-",
+        "-eyJ",
+        "AKIA",
+        "bearer+.",
+        "basic+",
+        "://",
+        "key",
+        "\"token\": {",
+        "password=\"${",
+        "1 ",
+        "-----begin ",
+        "4111-",
+        "token='",
+        "secret=",
+        "a@",
+        "::",
+        "x-api-key",
+        "xoxb-",
+        "SG.",
+        "password = [",
+    ] {
+        let text = part.repeat((128 << 10) / part.len());
+        let extra = format!("{{\"a\":{}}}", serde_json::Value::from(text.as_str()));
+        let mut event = Event { message: Some(text.into()), extra: Some(extra.into()), ..Event::default() };
+        scrubber(r#"{"ips":true,"emails":true}"#).scrub(&mut event);
+    }
+}

@@ -25,6 +25,10 @@ fn starts_word(text: &str, at: usize) -> bool {
     at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric()
 }
 
+fn starts_key(text: &str, at: usize) -> bool {
+    at == 0 || !is_key_byte(text.as_bytes()[at - 1])
+}
+
 fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
@@ -45,10 +49,17 @@ fn is_credential_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'-' | b'=' | b':' | b'%')
 }
 
+/// How much of a credential is looked at to tell whether it is one.
+const GLANCE_BYTES: usize = 512;
+
 /// `Bearer abc123`; words such as in "bearer token expired" are none.
 pub(super) fn bearer(text: &str, start: usize, end: usize) -> Option<Span> {
     let from = behind_spaces(text, end).filter(|_| starts_word(text, start))?;
-    let to = run(text, from, is_credential_byte);
+    let glance = &text[..text.floor_char_boundary(from + GLANCE_BYTES)];
+    let to = run(glance, from, is_credential_byte);
+    if to == glance.len() && to < text.len() {
+        return span(from, run(text, from, is_credential_byte), What::Credentials);
+    }
     let token = text[from..to].trim_end_matches(['.', ':']);
     let mixed = token.bytes().any(|b| b.is_ascii_uppercase()) && token.bytes().any(|b| b.is_ascii_lowercase());
     let fits = token.len() >= 6 && has_digit(token) || token.len() >= 20 && (mixed || !token.contains(['-', '/', '.']));
@@ -58,13 +69,14 @@ pub(super) fn bearer(text: &str, start: usize, end: usize) -> Option<Span> {
 /// `Basic dXNlcjpwYXNz`, where it says `user:password`.
 pub(super) fn basic(text: &str, start: usize, end: usize) -> Option<Span> {
     let from = behind_spaces(text, end).filter(|_| starts_word(text, start))?;
-    let to = run(text, from, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     // The beginning tells; the whole may have been cut.
-    let token = &text[from..to];
+    let glance = &text[..text.floor_char_boundary(from + GLANCE_BYTES)];
+    let token = &text[from..run(glance, from, belongs)];
     let head = &token[..token.trim_end_matches('=').len() / 4 * 4];
     let whole = BASE64_STANDARD.decode(token).or_else(|_| BASE64_STANDARD.decode(head)).ok()?;
     let fits = whole.contains(&b':') && whole.iter().all(|byte| !byte.is_ascii_control());
-    if fits { span(from, to, What::Credentials) } else { None }
+    if fits { span(from, run(text, from, belongs), What::Credentials) } else { None }
 }
 
 /// `scheme://user:password@host`; a user alone only where it looks like a key.
@@ -87,7 +99,8 @@ pub(super) fn url_credentials(text: &str, _start: usize, end: usize) -> Option<S
 
 /// `eyJ….eyJ….signature`
 pub(super) fn jwt(text: &str, start: usize, _end: usize) -> Option<Span> {
-    if !text[start..].starts_with("eyJ") || !starts_word(text, start) {
+    // Only where a word begins, so that no byte is looked at for two of them.
+    if !text[start..].starts_with("eyJ") || !starts_key(text, start) {
         return None;
     }
     let header = run(text, start, is_key_byte);
@@ -136,10 +149,12 @@ fn private_key_label(text: &str, end: usize) -> Option<usize> {
 
 /// `AKIA` and sixteen capitals and digits.
 pub(super) fn aws(text: &str, start: usize, end: usize) -> Option<Span> {
+    if !starts_word(text, start) || !matches!(&text[start..end], "AKIA" | "ASIA") {
+        return None;
+    }
     let to = run(text, end, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     let word = !text.as_bytes().get(to).is_some_and(|byte| is_key_byte(*byte));
-    let fits = to - end == 16 && word && starts_word(text, start) && matches!(&text[start..end], "AKIA" | "ASIA");
-    if fits { span(start, to, What::Token) } else { None }
+    if to - end == 16 && word { span(start, to, What::Token) } else { None }
 }
 
 /// `ghp_` and thirty letters and digits or more.
@@ -180,11 +195,13 @@ pub(super) fn slack_hook(text: &str, _start: usize, end: usize) -> Option<Span> 
 
 /// A case-exact prefix of a service and at least `min` bytes of a key that has digits, as words seldom do.
 fn prefixed(text: &str, start: usize, end: usize, min: usize) -> Option<Span> {
+    let cased = text[start..end].bytes().all(|byte| !byte.is_ascii_uppercase()) || text[start..].starts_with("AIza");
+    if !cased || !starts_key(text, start) {
+        return None;
+    }
     let to = run(text, end, is_key_byte);
     let key = &text[end..to];
-    let cased = text[start..end].bytes().all(|byte| !byte.is_ascii_uppercase()) || text[start..].starts_with("AIza");
-    let before = start.checked_sub(1).map_or(b' ', |at| text.as_bytes()[at]);
-    let fits = key.len() >= min && has_digit(key) && cased && !is_key_byte(before);
+    let fits = key.len() >= min && has_digit(key);
     if fits { span(start, to, What::Token) } else { None }
 }
 

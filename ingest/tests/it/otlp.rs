@@ -56,7 +56,7 @@ fn check_record(event: &Event) {
             r#""list":["a",{"k":"v \"q\" \n ü"}],"lib":"x","otel.scope.version":"9","k8s.pod.name":"p1"}"#
         ))
     );
-    assert_eq!(event.grouping_version, 1);
+    assert_eq!(event.grouping_version, tephra_ingest::GROUPING_VERSION);
 }
 
 #[test]

@@ -1,8 +1,21 @@
 //! What of a function's name a compiler, a proxy or a runtime made up, taken out.
 
+/// Whether a function's name begins with its module: `main` in the package `main` does not.
+pub(super) fn holds(function: &str, module: &str) -> bool {
+    function.strip_prefix(module).is_some_and(|rest| rest.starts_with(['.', ':', '/', '$', '\\']))
+}
+
+/// How much of a name takes part.
+const NAME_BYTES_MAX: usize = 2 << 10;
+
+/// As much of a name as takes part.
+pub(super) fn bounded(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
+}
+
 /// The name, or nothing where it says that there is none.
 pub(super) fn named(function: &str) -> &str {
-    let function = function.trim();
+    let function = bounded(function.trim());
     let address = function.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let unnamed = matches!(
         function,
@@ -47,7 +60,7 @@ pub(super) fn write_dotted(module: &str, function: &str, out: &mut String) {
     };
     let function = if module.is_empty() { without_java_module(function) } else { function };
     let module = without_java_module(module);
-    if !module.is_empty() && !function.starts_with(module) {
+    if !module.is_empty() && !holds(function, module) {
         write_names(module, out);
         if !function.is_empty() && !out.ends_with('.') {
             out.push('.');
@@ -159,7 +172,7 @@ pub(super) fn write_script(function: &str, out: &mut String) {
 
 /// Go: closures without their numbers, generics without their types.
 pub(super) fn write_go(module: &str, function: &str, out: &mut String) {
-    if !module.is_empty() && !function.starts_with(module) {
+    if !module.is_empty() && !holds(function, module) {
         out.push_str(module.rsplit("/vendor/").next().unwrap_or(module));
         out.push('.');
     }
@@ -193,7 +206,7 @@ pub(super) fn write_go(module: &str, function: &str, out: &mut String) {
 /// Rust: no hash, no generics, a closure under the name of its function.
 pub(super) fn write_rust(module: &str, function: &str, out: &mut String) {
     let function = without_rust_hash(function);
-    if !module.is_empty() && !function.starts_with(module) {
+    if !module.is_empty() && !holds(function, module) {
         out.push_str(module);
         out.push_str("::");
     }

@@ -13,6 +13,9 @@ const LIKELY: &[&str] = &[
     "ai", "me", "tv", "corp", "svc", "intra", "home", "arpa", "site", "online", "xyz",
 ];
 
+/// No host, and no email address that is worth the name, is longer.
+const NAME_BYTES_MAX: usize = 320;
+
 /// Behind a scheme at its colon: `://…`.
 pub(super) fn url(message: &str, colon: usize) -> Option<usize> {
     let bytes = message.as_bytes();
@@ -33,6 +36,7 @@ pub(super) fn url(message: &str, colon: usize) -> Option<usize> {
 }
 
 pub(super) fn email(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = &bytes[..bytes.len().min(at + NAME_BYTES_MAX)];
     let name = run_end(bytes, at, |byte| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte));
     if bytes.get(name) != Some(&b'@') || name - at > 64 {
         return None;
@@ -48,7 +52,7 @@ pub(super) fn email(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// An IPv4 address or a host's name, with a port.
 pub(super) fn host(message: &str, at: usize) -> Option<(&'static str, usize)> {
-    let bytes = message.as_bytes();
+    let bytes = &message.as_bytes()[..message.len().min(at + NAME_BYTES_MAX)];
     let mut end = run_end(bytes, at, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     while end > at && matches!(bytes[end - 1], b'.' | b'-') {
         end -= 1;
@@ -98,7 +102,7 @@ fn is_host(name: &str, with_port: bool) -> bool {
 
 /// An IPv6 address, also in brackets with a port.
 pub(super) fn ip_v6(message: &str, at: usize) -> Option<(&'static str, usize)> {
-    let bytes = message.as_bytes();
+    let bytes = &message.as_bytes()[..message.len().min(at + 64)];
     let from = at + usize::from(bytes[at] == b'[');
     let end = run_end(bytes, from, |byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
     let text = message.get(from..end)?.trim_end_matches('.');

@@ -89,6 +89,9 @@ pub(super) fn rust<'a>(line: &'a str, known: bool, lines: &mut Peekable<Lines<'a
 /// `#0 /srv/x.php(12): A->f('…')`
 pub(super) fn php(line: &str) -> Option<Frame<'_>> {
     let (index, rest) = line.strip_prefix('#')?.split_once(' ')?;
+    if rest == "{main}" {
+        return Some(Frame { function: rest, ..Frame::default() });
+    }
     let (place, call) = rest.split_once(": ")?;
     let file = place.split_once('(').map_or(place, |(file, _)| file);
     let function = call.split_once('(').map_or(call, |(function, _)| function);
