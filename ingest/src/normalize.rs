@@ -14,4 +14,4 @@ mod trace;
 pub(crate) use chain::{Exception, Frame};
 pub(crate) use runtime::Runtime;
 pub(crate) use shrink::{fit, newest, size};
-pub(crate) use stack::stack;
+pub(crate) use stack::{Origin, stack};

@@ -47,7 +47,7 @@ impl Runtime {
         }
     }
 
-    pub(super) fn style(self) -> Style {
+    fn style(self) -> Style {
         match self {
             Self::Python => Style::Python,
             Self::Script => Style::Script,
@@ -78,8 +78,16 @@ impl Runtime {
     /// What the frame's names and paths say.
     fn looks_in_app(self, frame: &Frame<'_>) -> bool {
         let function = self.function(frame);
-        let mut grouped = self.grouped(frame, &function);
-        grouped.in_app = None;
+        let named = group::Frame { style: self.style(), function: &function, ..group::Frame::default() };
+        let grouped = match self {
+            // The function's name has the module, and a file without a folder says no more.
+            Self::Java | Self::CSharp => named,
+            Self::Native | Self::Other => {
+                let module = if frame.module.is_empty() { library(&frame.package) } else { &frame.module };
+                group::Frame { module, file: &frame.filename, path: &frame.abs_path, ..named }
+            }
+            _ => group::Frame { file: frame.path(), ..named },
+        };
         grouped.is_in_app()
     }
 
@@ -102,20 +110,6 @@ impl Runtime {
                 format!("{module}.{}", function.split('(').next().unwrap_or(function)).into()
             }
             _ => function.into(),
-        }
-    }
-
-    /// The frame as grouping reads it.
-    pub(super) fn grouped<'f>(self, frame: &'f Frame<'_>, function: &'f str) -> group::Frame<'f> {
-        let named = group::Frame { style: self.style(), function, in_app: frame.in_app, ..group::Frame::default() };
-        match self {
-            // The function's name has the module, and a file without a folder says no more.
-            Self::Java | Self::CSharp => named,
-            Self::Native | Self::Other => {
-                let module = if frame.module.is_empty() { library(&frame.package) } else { &frame.module };
-                group::Frame { module, file: &frame.filename, path: &frame.abs_path, ..named }
-            }
-            _ => group::Frame { file: frame.path(), ..named },
         }
     }
 

@@ -1,14 +1,13 @@
 //! From a chain of exceptions to what is stored of it and what it groups by.
 //!
-//! The hashes come from the frames; by the rules of grouping they are those of the text, as which other senders send them,
-//! but where the sender's `in_app` says something that the text does not.
+//! The hashes are those that the stored columns give, so that grouping history anew finds the same ones.
 
 use super::chain::{Exception, frames_json, vars_json};
 use super::runtime::Runtime;
 use super::trace;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::group::{self, Stack, Thrown};
+use crate::group::{self, Columns, Stack};
 use crate::text::trim_middle;
 
 /// The parts of an event's room that frames and variables may take.
@@ -26,8 +25,17 @@ pub(crate) struct Normalized {
     pub(crate) vars: Option<String>,
 }
 
+/// Who sent a chain, as its columns will say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) runtime: Runtime,
+    pub(crate) platform: Option<&'a str>,
+    pub(crate) sdk: Option<&'a str>,
+}
+
 /// Marks, prints, hashes and bounds a chain: the cause first, what was thrown last.
-pub(crate) fn stack(batch: &mut Batch<'_>, runtime: Runtime, mut chain: Vec<Exception<'_>>) -> Result<Normalized> {
+pub(crate) fn stack(batch: &mut Batch<'_>, origin: Origin<'_>, mut chain: Vec<Exception<'_>>) -> Result<Normalized> {
+    let Origin { runtime, platform, sdk } = origin;
     let room = batch.receipt.limits.event_bytes_max;
     for frame in chain.iter_mut().flat_map(|exception| &mut exception.frames) {
         frame.in_app = Some(runtime.is_in_app(frame));
@@ -41,16 +49,8 @@ pub(crate) fn stack(batch: &mut Batch<'_>, runtime: Runtime, mut chain: Vec<Exce
         return Ok(Normalized { stack: None, frames: frames.filter(|_| !plain), vars });
     }
     let text = trim_middle(&text, batch.receipt.limits.stack_bytes_max);
-    let newest_first = || chain.iter().rev();
-    let functions: Vec<Vec<_>> = newest_first()
-        .map(|exception| exception.frames.iter().rev().map(|frame| runtime.function(frame)).collect())
-        .collect();
-    let thrown = newest_first().zip(&functions).map(|(exception, functions)| {
-        let frames = exception.frames.iter().rev().zip(functions);
-        let frames = frames.map(|(frame, function)| runtime.grouped(frame, function)).collect();
-        Thrown { kind: &exception.kind, frames }
-    });
-    let (hashes, culprit) = group::of_chain(&thrown.collect::<Vec<_>>(), &mut batch.known_frames);
+    let columns = Columns { text: Some(&text), frames: frames.as_deref(), platform, sdk };
+    let (hashes, culprit) = columns.visit(|thrown| group::of_chain(thrown, &mut batch.known_frames));
     let stack = Stack { text: Some(text.into()), frames: frames.map(Into::into), culprit, hashes };
     Ok(Normalized { stack: Some(stack), frames: None, vars })
 }

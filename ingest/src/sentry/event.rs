@@ -19,7 +19,7 @@ use crate::draft::{Draft, event_id};
 use crate::error::Result;
 use crate::json;
 use crate::moment::Moment;
-use crate::normalize::{self, Runtime, fit, newest, size};
+use crate::normalize::{self, Origin, Runtime, fit, newest, size};
 use crate::text::{self, trim_middle};
 use crate::value::{Pairs, Value};
 
@@ -113,7 +113,8 @@ pub(super) fn draft<'a>(
         people::put_feedback(&mut draft, feedback);
     }
     fault.put(&mut draft, runtime, kind, limits.text_bytes_max.min(room / TEXT_SHARE));
-    let normalized = normalize::stack(batch, runtime, fault.chain)?;
+    let origin = Origin { runtime, platform: draft.get(Slot::Platform), sdk: draft.get(Slot::SdkName) };
+    let normalized = normalize::stack(batch, origin, fault.chain)?;
     draft.stack = normalized.stack;
     for (slot, json) in [(Slot::Frames, normalized.frames), (Slot::FrameVars, normalized.vars)] {
         if let Some(json) = json {

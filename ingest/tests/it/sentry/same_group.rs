@@ -42,7 +42,9 @@ fn check(otlp: (&str, &str, &str), sentry: Value) -> Event {
         otlp.2,
         frames.stack.as_deref().unwrap()
     );
-    assert_eq!(text.culprit, frames.culprit);
+    // Frames tell the module of a function, which the text may not.
+    let blamed = (text.culprit.unwrap(), frames.culprit.clone().unwrap());
+    assert!(blamed.1.ends_with(&*blamed.0), "{blamed:?}");
     frames
 }
 
