@@ -1,10 +1,10 @@
 //! Collects what one request becomes: drafts turn into events here, with their columns, group and bounds settled.
 
-use std::borrow::Cow;
+mod clean;
 
 use hashbrown::HashMap;
 use tephra_storage::{Event, Kind, Level, Text};
-use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::conventions::Slot;
 use crate::draft::{Draft, Names, Shared};
@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::group::{self, Columns, Features, GROUPING_VERSION, KnownFrames, Stack};
 use crate::json;
 use crate::limits::Receipt;
-use crate::moment::Moment;
 use crate::text::trim_middle;
 use crate::value::Value;
 use crate::wire::Fault;
@@ -132,99 +131,6 @@ impl<'r> Batch<'r> {
             self.decoded.request_hash = Some(xxh3_128_with_seed(body, seed));
         }
         self.decoded
-    }
-
-    /// The stack of this text without its secrets, read once per request.
-    pub(crate) fn stack(&mut self, trace: &str) -> Result<Stack> {
-        let trace = trace.trim_end();
-        let key = xxh3_128(trace.as_bytes());
-        if let Some(known) = self.stacks.get(&key) {
-            return Ok(known.clone());
-        }
-        let trace: Cow<'_, str> = match memchr::memchr(b'\r', trace.as_bytes()) {
-            None => trace.into(),
-            Some(_) => trace.replace("\r\n", "\n").into(),
-        };
-        let rules = self.receipt.rules;
-        let (clean, scrubbed) = rules.scrubber.scrub_text("stack", &trace);
-        self.decoded.scrubbed += u64::from(scrubbed.count);
-        let trace = clean.map_or(trace, Cow::Owned);
-        let trimmed = trim_middle(trace.trim_end(), self.receipt.limits.stack_bytes_max);
-        if trimmed.is_empty() {
-            return Ok(Stack::default());
-        }
-        self.charge(size_of::<Stack>() + trimmed.len())?;
-        let (hashes, culprit) = group::of_trace(&trimmed, &mut self.known_frames);
-        let mut stack = Stack { text: Some(trimmed.into()), frames: None, culprit, hashes };
-        self.group_by_rules(&mut stack, [None; 2]);
-        self.stacks.insert(key, stack.clone());
-        Ok(stack)
-    }
-
-    /// Takes the secrets out of a draft, before anything is cut or grouped: half a secret is not known for one.
-    fn clean(&mut self, draft: &mut Draft<'_>, shared: &Shared) -> Result<()> {
-        let (timestamp, original) = draft.moment.settle(self.receipt.received_at);
-        if let Some(original) = original {
-            draft.keep("original_timestamp", Value::Text(original));
-            draft.moment = Moment::Micros(timestamp);
-        }
-        let stack = match (draft.stack.take(), draft.get(Slot::Stack)) {
-            (Some(stack), _) => {
-                let told = |slot: Slot| draft.get(slot).or(shared.get(slot).map(AsRef::as_ref));
-                Some(self.clean_stack(stack, [told(Slot::Platform), told(Slot::SdkName)])?)
-            }
-            (None, Some(trace)) if !trace.trim_end().is_empty() => Some(self.stack(trace)?),
-            _ => None,
-        };
-        // Its text is clean already, and shared.
-        draft.replace(Slot::Stack, None);
-        draft.stack = stack;
-        let scrubbed = self.receipt.rules.scrubber.scrub_draft(draft);
-        self.decoded.scrubbed += u64::from(scrubbed.count) + u64::from(shared.scrubbed);
-        Ok(())
-    }
-
-    /// The same for a stack that was made before, once for all events that share it.
-    fn clean_stack(&mut self, stack: Stack, [platform, sdk]: [Option<&str>; 2]) -> Result<Stack> {
-        if stack.text.is_none() && stack.frames.is_none() {
-            return Ok(stack);
-        }
-        let address = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_ptr().addr());
-        let key = [address(&stack.text), address(&stack.frames)];
-        if let Some((_, cleaned)) = self.cleaned.get(&key) {
-            return Ok(cleaned.clone());
-        }
-        let (changed, scrubbed) = self.receipt.rules.scrubber.scrub_stack(&stack);
-        self.decoded.scrubbed += u64::from(scrubbed.count);
-        let mut cleaned = stack.clone();
-        if let Some(changed) = changed {
-            self.charge(changed.text.as_ref().map_or(0, |t| t.len()) + changed.frames.as_ref().map_or(0, |t| t.len()))?;
-            cleaned = changed;
-            self.group_again(&mut cleaned, [platform, sdk]);
-        } else {
-            self.group_by_rules(&mut cleaned, [platform, sdk]);
-        }
-        self.charge(2 * size_of::<Stack>())?;
-        self.cleaned.insert(key, (stack, cleaned.clone()));
-        Ok(cleaned)
-    }
-
-    /// Groups a stack once more if the project has rules for frames.
-    fn group_by_rules(&mut self, stack: &mut Stack, runtime: [Option<&str>; 2]) {
-        if self.receipt.rules.grouping.has_stack_rules() {
-            self.group_again(stack, runtime);
-        }
-    }
-
-    fn group_again(&mut self, stack: &mut Stack, [platform, sdk]: [Option<&str>; 2]) {
-        let rules = &self.receipt.rules.grouping;
-        let columns = Columns { text: stack.text.as_deref(), frames: stack.frames.as_deref(), platform, sdk };
-        let (hashes, culprit) = columns.visit(|thrown| {
-            rules.apply_to(thrown);
-            group::of_chain(thrown, &mut self.known_frames)
-        });
-        stack.hashes = hashes;
-        stack.culprit = culprit;
     }
 
     fn event(&mut self, mut draft: Draft<'_>, shared: &Shared) -> Result<(Event, usize)> {

@@ -211,7 +211,7 @@ fn hostile_texts_are_read_once() {
             Style::Python,
         ] {
             let frame = Frame { style, function: &text, module: &text, file: &text, path: &text, in_app: None };
-            super::of_frames([frame].into_iter(), &mut known);
+            of_frames([frame].into_iter(), &mut known);
         }
     }
 }
