@@ -10,6 +10,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::error::told;
+use super::statement::Statement;
 use super::{Backend, Meta, Tx};
 use crate::error::Result;
 use crate::event::ProjectId;
@@ -259,11 +260,11 @@ impl Meta {
     /// # Errors
     /// As of any statement.
     pub async fn audit(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<Written>> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
+        let mut query = Statement::new("SELECT ");
         query.push(COLUMNS).push(" FROM audit WHERE 1 = 1");
         let mut and = |condition: &'static str, value: Option<i64>| {
             if let Some(value) = value {
-                query.push(condition).push_bind(value);
+                query.push(condition).bind(value);
             }
         };
         and(" AND id < ", filter.before_id);
@@ -272,16 +273,16 @@ impl Meta {
         and(" AND project_id = ", filter.project.map(|project| project.0));
         let mut and = |condition: &'static str, value: &Option<String>| {
             if let Some(value) = value {
-                query.push(condition).push_bind(value.clone());
+                query.push(condition).bind(value.clone());
             }
         };
         and(" AND actor = ", &filter.actor);
         and(" AND verb = ", &filter.verb);
         and(" AND target_kind = ", &filter.target_kind);
         and(" AND target = ", &filter.target);
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit));
+        query.push(" ORDER BY id DESC LIMIT ").bind(i64::from(limit));
         let failed = told("could not read the audit log");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(Written::read).collect::<sqlx::Result<_>>().map_err(&failed)
     }
 
@@ -294,9 +295,9 @@ impl Meta {
         let (mut last, mut hash) = (0_i64, String::new());
         let failed = told("could not read the audit log");
         loop {
-            let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-            query.push(COLUMNS).push(" FROM audit WHERE id > ").push_bind(last).push(" ORDER BY id LIMIT 1000");
-            let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+            let mut query = Statement::new("SELECT ");
+            query.push(COLUMNS).push(" FROM audit WHERE id > ").bind(last).push(" ORDER BY id LIMIT 1000");
+            let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
             if rows.is_empty() {
                 return Ok(Ok(last.unsigned_abs()));
             }

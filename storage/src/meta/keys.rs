@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Entry};
 use super::error::told;
+use super::statement::Statement;
 use super::{Meta, Tx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ProjectId;
@@ -72,15 +73,15 @@ impl Meta {
     /// As of any statement.
     pub async fn keys(&self, project: Option<ProjectId>) -> Result<Vec<IngestKey>> {
         let failed = told("could not read the keys");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
+        let mut query = Statement::new("SELECT ");
         query.push(COLUMNS).push(" FROM ingest_keys WHERE revoked_at IS NULL");
         match project {
-            Some(project) => query.push(" AND project_id = ").push_bind(project.0),
+            Some(project) => query.push(" AND project_id = ").bind(project.0),
             None => query
                 .push(" AND disabled_at IS NULL AND project_id IN (SELECT id FROM projects WHERE deleted_at IS NULL)"),
         };
         query.push(" ORDER BY created_at, id");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(IngestKey::read).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
@@ -90,9 +91,9 @@ impl Meta {
     /// As of any statement.
     pub async fn key(&self, id: &str) -> Result<Option<IngestKey>> {
         let failed = told("could not read the key");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM ingest_keys WHERE revoked_at IS NULL AND id = ").push_bind(id.to_owned());
-        let row = query.build().fetch_optional(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(" FROM ingest_keys WHERE revoked_at IS NULL AND id = ").bind(id.to_owned());
+        let row = query.query().fetch_optional(self.pool()).await.map_err(&failed)?;
         row.as_ref().map(IngestKey::read).transpose().map_err(failed)
     }
 

@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Entry};
 use super::error::told;
+use super::statement::Statement;
 use super::{Meta, Tx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ProjectId;
@@ -81,9 +82,9 @@ impl Meta {
     /// As of any statement.
     pub async fn projects(&self) -> Result<Vec<Project>> {
         let failed = told("could not read the projects");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
+        let mut query = Statement::new("SELECT ");
         query.push(COLUMNS).push(" FROM projects WHERE deleted_at IS NULL ORDER BY id");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(Project::read).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
@@ -93,9 +94,9 @@ impl Meta {
     /// As of any statement.
     pub async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
         let failed = told("could not read the project");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM projects WHERE deleted_at IS NULL AND id = ").push_bind(id.0);
-        let row = query.build().fetch_optional(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(" FROM projects WHERE deleted_at IS NULL AND id = ").bind(id.0);
+        let row = query.query().fetch_optional(self.pool()).await.map_err(&failed)?;
         row.as_ref().map(Project::read).transpose().map_err(failed)
     }
 }

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::error::told;
+use super::statement::Statement;
 use super::users::User;
 use super::{Meta, Tx, new_id};
 use crate::error::Result;
@@ -111,10 +112,10 @@ impl Meta {
     /// As of any statement.
     pub async fn session(&self, hash: &str) -> Result<Option<(Session, User)>> {
         let failed = told("could not read the session");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM sessions WHERE hash = ").push_bind(hash.to_owned());
-        query.push(" OR previous_hash = ").push_bind(hash.to_owned());
-        let row = query.build().fetch_optional(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(" FROM sessions WHERE hash = ").bind(hash.to_owned());
+        query.push(" OR previous_hash = ").bind(hash.to_owned());
+        let row = query.query().fetch_optional(self.pool()).await.map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let session = Session::read(&row, hash).map_err(failed)?;
         Ok(self.user(&session.user_id).await?.map(|user| (session, user)))
@@ -126,10 +127,10 @@ impl Meta {
     /// As of any statement.
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>> {
         let failed = told("could not read the sessions");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM sessions WHERE second_factor < 2 AND user_id = ").push_bind(user_id.to_owned());
-        query.push(" AND expires_at > ").push_bind(self.now_us()).push(" ORDER BY created_at DESC, id");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(" FROM sessions WHERE second_factor < 2 AND user_id = ").bind(user_id.to_owned());
+        query.push(" AND expires_at > ").bind(self.now_us()).push(" ORDER BY created_at DESC, id");
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(|row| Session::read(row, "")).collect::<sqlx::Result<_>>().map_err(failed)
     }
 

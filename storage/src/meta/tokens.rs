@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Entry};
 use super::error::told;
+use super::statement::Statement;
 use super::{Meta, Tx};
 use crate::error::{Error, Result};
 use crate::event::ProjectId;
@@ -109,13 +110,13 @@ impl Meta {
     /// As of any statement.
     pub async fn tokens(&self, user_id: Option<&str>) -> Result<Vec<Token>> {
         let failed = told("could not read the tokens");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
+        let mut query = Statement::new("SELECT ");
         query.push(COLUMNS).push(" FROM tokens WHERE revoked_at IS NULL");
         if let Some(user_id) = user_id {
-            query.push(" AND user_id = ").push_bind(user_id.to_owned());
+            query.push(" AND user_id = ").bind(user_id.to_owned());
         }
         query.push(" ORDER BY created_at, id");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(Token::read).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
@@ -125,9 +126,9 @@ impl Meta {
     /// As of any statement.
     pub async fn token(&self, id: &str) -> Result<Option<Token>> {
         let failed = told("could not read the token");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM tokens WHERE revoked_at IS NULL AND id = ").push_bind(id.to_owned());
-        let row = query.build().fetch_optional(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(" FROM tokens WHERE revoked_at IS NULL AND id = ").bind(id.to_owned());
+        let row = query.query().fetch_optional(self.pool()).await.map_err(&failed)?;
         row.as_ref().map(Token::read).transpose().map_err(failed)
     }
 }

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use super::audit::{self, Actor, Entry};
 use super::error::told;
 use super::roles::Role;
+use super::statement::Statement;
 use super::{Meta, Tx, new_id};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -107,9 +108,9 @@ impl Meta {
     /// As of any statement.
     pub async fn users(&self) -> Result<Vec<User>> {
         let failed = told("could not read the people");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
+        let mut query = Statement::new("SELECT ");
         query.push(COLUMNS).push(" FROM users ORDER BY email");
-        let rows = query.build().fetch_all(self.pool()).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(self.pool()).await.map_err(&failed)?;
         rows.iter().map(User::read).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
@@ -148,9 +149,9 @@ impl Meta {
 
     async fn user_where(&self, condition: &'static str, value: &str) -> Result<Option<User>> {
         let failed = told("could not read the person");
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT ");
-        query.push(COLUMNS).push(condition).push_bind(value.to_owned());
-        let row = query.build().fetch_optional(self.pool()).await.map_err(&failed)?;
+        let mut query = Statement::new("SELECT ");
+        query.push(COLUMNS).push(condition).bind(value.to_owned());
+        let row = query.query().fetch_optional(self.pool()).await.map_err(&failed)?;
         row.as_ref().map(User::read).transpose().map_err(failed)
     }
 
