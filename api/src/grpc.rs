@@ -54,7 +54,9 @@ async fn call(state: &State, request: Request<Incoming>) -> crate::answer::Resul
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let project_id = state.access.ingest(authorization)?;
     let path = request.uri().path().to_owned();
-    let encoding: Option<Arc<str>> = frames::encoding(request.headers())?.map(Into::into);
+    let encoding = frames::encoding(request.headers());
+    let encoding = encoding.inspect_err(|answer| state.ledger.refused(project_id, answer, state.clock.now_us()));
+    let encoding: Option<Arc<str>> = encoding?.map(Into::into);
     let frames = frames::Frames::new(state, request.into_body());
     match path.as_str() {
         LOGS => unary::export_logs(state, project_id, encoding, frames).await,

@@ -145,6 +145,7 @@ fn refresh(state: &State) {
     gauge!("tephra_hot_bytes").set(status.hot_bytes as f64);
     gauge!("tephra_hot_segments").set(status.hot_segments as f64);
     gauge!("tephra_hot_last_sequence").set(status.last_sequence as f64);
+    gauge!("tephra_hot_kept_runs").set(status.kept_runs as f64);
     gauge!("tephra_hot_quarantined_batches").set(status.quarantined as f64);
     gauge!("tephra_roll_watermark").set(status.watermark as f64);
     gauge!("tephra_roll_lag_seconds").set(lag_us as f64 / 1e6);

@@ -68,10 +68,10 @@ impl Feed {
         self.tiers.dropped()
     }
 
-    /// Waits until there is a batch that this handle has not been told of. Returns whether there may be more: false once the
-    /// store is closed.
-    pub async fn changed(&mut self) -> bool {
-        self.published.changed().await.is_ok()
+    /// Waits until there is a batch that this handle has not been told of. Waits for ever once the store is closed.
+    pub async fn changed(&mut self) {
+        // The other end is held by `tiers`, so it does not go away.
+        let _ = self.published.changed().await;
     }
 
     /// Batches behind number `after`, whole ones, until they hold `rows_max` rows; `projection` are indexes into

@@ -4,6 +4,8 @@
 //! (`socket`). A reader that is too slow loses the newest and is told how many; one that comes back with a cursor reads the feed
 //! from there, and is told where batches are gone. Nothing here can hold up an append.
 
+#![allow(unused_qualifications, reason = "utoipa writes them for types of parameters")]
+
 mod cursor;
 mod filter;
 mod hub;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 use tempfile::TempDir;
+use tephra_storage::SystemClock;
+use tephra_storage::meta::issues::{IssueFilter, IssueSort};
+use tephra_storage::meta::{Meta, MetaSettings};
 
 use crate::client::{Client, Way};
 use crate::events::{Events, Random};
@@ -18,11 +21,13 @@ use crate::report::Report;
 use crate::server::{Server, Setup, Started};
 
 /// The points that storage and compactor name, in the order of an event's way.
-pub(crate) const POINTS: [&str; 19] = [
+pub(crate) const POINTS: [&str; 21] = [
     "append.before_write",
     "append.after_write",
     "append.after_sync",
     "append.after_publish",
+    "count.before_commit",
+    "count.after_commit",
     "mark.before_write",
     "roll.begin",
     "roll.after_sort",
@@ -124,7 +129,10 @@ impl Life {
         client.roll().await.context("could not roll")?;
         self.check(&client).await?;
         self.swept().await?;
+        let counted = "SELECT count(*) AS n FROM events WHERE kind IN ('error', 'message') OR (kind = 'log' AND level IN ('error', 'fatal'))";
+        let expected = client.number(counted).await?;
         server.stop().await?;
+        self.counted(expected).await?;
         let mut stored = Stored::new(&self.ledger.lock().events.clone(), "lake");
         lake::read_all(&self.data_dir.join("lake/events"), &mut stored).await?;
         let left = self.ledger.lock().settle(&stored);
@@ -132,6 +140,21 @@ impl Life {
             bail!("{} batches still have no answer", left.len());
         }
         self.account(report);
+        Ok(())
+    }
+
+    /// Compares the events that issues count with those that are stored and belong to issues.
+    async fn counted(&self, expected: u64) -> Result<()> {
+        let meta = Meta::open(&MetaSettings::default(), &self.data_dir, Arc::new(SystemClock)).await?;
+        let projects = meta.projects().await?.iter().map(|project| project.id).collect();
+        let filter = IssueFilter { projects, ..IssueFilter::default() };
+        let issues = meta.issues(&filter, IssueSort::Events, None, 1_000_000).await?.issues;
+        let counted = issues.iter().map(|issue| issue.events.unsigned_abs()).sum::<u64>();
+        meta.close().await;
+        if counted != expected {
+            let text = format!("issues count {counted} events, and {expected} that are stored belong to issues");
+            self.ledger.lock().violation(text);
+        }
         Ok(())
     }
 

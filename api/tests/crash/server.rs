@@ -54,6 +54,7 @@ impl Server {
             .env("RUST_BACKTRACE", "0") // the end of the log is for what went wrong
             .env("TEPHRA_FAILPOINTS", &setup.failpoints)
             .env("TEPHRA_HOT_DISK_RESERVE_BYTES", "1048576")
+            .env("TEPHRA_LIVE_KEEP_MS", "0") // so that rounds drop what they rolled
             .env("TEPHRA_COLD_CHECKPOINT_COMMITS", "4")
             .env("TEPHRA_COLD_VACUUM_GRACE_MINUTES", "0")
             .env("TEPHRA_QUERY_ROWS_MAX", "100000000")

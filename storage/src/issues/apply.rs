@@ -15,6 +15,7 @@ use super::users::Users;
 use super::{lives, rows};
 use crate::error::Result;
 use crate::event::ProjectId;
+use crate::failpoint;
 use crate::meta::issues::{GROUP_COLUMNS, Group, recompute, take_turn};
 use crate::meta::statement::Statement;
 use crate::meta::{Meta, Tx, told};
@@ -106,7 +107,9 @@ pub(crate) async fn apply(meta: &Meta, positions: &Positions, fold: &Fold, mode:
         changes.push(IssueChange { project, issue_id, what });
     }
     rows::positions(&mut tx, &positions.through).await?;
+    failpoint::hit("count.before_commit")?;
     tx.commit().await?;
+    failpoint::hit("count.after_commit")?;
     Ok(Applied::Done(changes))
 }
 

@@ -84,7 +84,7 @@ impl Counter {
                     (backoff, told) = (Duration::ZERO, None);
                     tokio::time::sleep((took * PAUSE_FACTOR).clamp(PAUSE, PAUSE_MAX)).await;
                     tokio::select! {
-                        more = self.feed.changed() => if !more { return },
+                        () = self.feed.changed() => {}
                         () = tokio::time::sleep(SWEEP_EVERY) => {}
                     }
                 }

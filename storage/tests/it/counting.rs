@@ -52,8 +52,8 @@ fn figures(issues: &[Issue]) -> Vec<(i64, i64, i64, i64, String)> {
 
 #[tokio::test]
 async fn each_event_is_counted_once_across_restarts_and_rolls() {
-    let dir = TempDir::new().unwrap();
-    let meta = open_meta(&dir.path().join("meta"), clock()).await;
+    let (dir, beside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let meta = open_meta(&beside.path().join("meta"), clock()).await;
     let mut appended = 0;
     for round in 0..6 {
         let store = Store::open(counted(dir.path()), clock()).await.unwrap();
@@ -72,6 +72,7 @@ async fn each_event_is_counted_once_across_restarts_and_rolls() {
             assert_eq!(events(&meta).await, appended as i64, "round {round}");
             assert!(store.drop_rolled().await.unwrap());
         }
+        drop(counter);
         close(store, dir.path()).await;
     }
     let store = Store::open(counted(dir.path()), clock()).await.unwrap();
@@ -87,13 +88,14 @@ async fn each_event_is_counted_once_across_restarts_and_rolls() {
     other.catch_up().await.unwrap();
     assert_eq!(events(&meta).await, appended as i64 + 9);
     assert_eq!(issues(&meta).await.len(), 7);
+    drop((one, other));
     close(store, dir.path()).await;
 }
 
 #[tokio::test]
 async fn a_recount_of_the_lake_gives_what_counting_gave() {
-    let dir = TempDir::new().unwrap();
-    let meta = open_meta(&dir.path().join("meta"), clock()).await;
+    let (dir, beside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let meta = open_meta(&beside.path().join("meta"), clock()).await;
     let store = Store::open(counted(dir.path()), clock()).await.unwrap();
     let mut counter = Counter::new(meta.clone(), store.clone(), Changes::default());
     for round in 0..3 {
@@ -105,10 +107,11 @@ async fn a_recount_of_the_lake_gives_what_counting_gave() {
     counter.catch_up().await.unwrap();
     let before = issues(&meta).await;
     assert_eq!(before.iter().map(|issue| issue.events).sum::<i64>(), 1300);
+    drop(counter);
     close(store, dir.path()).await;
 
     // A new database over the same lake: what was dropped is counted from the files, what is hot from the feed.
-    let fresh = open_meta(&dir.path().join("fresh"), clock()).await;
+    let fresh = open_meta(&beside.path().join("fresh"), clock()).await;
     let store = Store::open(counted(dir.path()), clock()).await.unwrap();
     assert!(store.feed().dropped() > 0);
     Counter::new(fresh.clone(), store.clone(), Changes::default()).catch_up().await.unwrap();
@@ -121,8 +124,8 @@ async fn a_recount_of_the_lake_gives_what_counting_gave() {
 
 #[tokio::test]
 async fn a_database_that_is_away_holds_batches_and_nobody_else() {
-    let dir = TempDir::new().unwrap();
-    let meta = open_meta(&dir.path().join("meta"), clock()).await;
+    let (dir, beside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let meta = open_meta(&beside.path().join("meta"), clock()).await;
     let store = Store::open(counted(dir.path()), clock()).await.unwrap();
     let mut counter = Counter::new(meta.clone(), store.clone(), Changes::default());
     meta.close().await;
@@ -132,9 +135,10 @@ async fn a_database_that_is_away_holds_batches_and_nobody_else() {
     append(&store, 10..20).await.unwrap();
     assert_eq!(store.status().consumers.get(CONSUMER), Some(&0));
     assert_eq!(store.status().kept_runs, 1);
-    let meta = open_meta(&dir.path().join("meta"), clock()).await;
+    let meta = open_meta(&beside.path().join("meta"), clock()).await;
     Counter::new(meta.clone(), store.clone(), Changes::default()).catch_up().await.unwrap();
     assert_eq!(events(&meta).await, 20);
     assert!(store.drop_rolled().await.unwrap());
+    drop(counter);
     close(store, dir.path()).await;
 }

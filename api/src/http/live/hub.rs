@@ -137,9 +137,7 @@ impl Hub {
             match read.map_err(|error| Answer::new(Kind::Internal, error.to_string())) {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
-                    if !feed.changed().await {
-                        return;
-                    }
+                    feed.changed().await;
                     tokio::time::sleep(GATHER).await;
                 }
                 Ok(Err(error)) | Err(error) => {
