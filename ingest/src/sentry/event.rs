@@ -3,8 +3,10 @@
 //! What has a column goes there in one form; what has none is kept in `attributes` under its own name. A value of the wrong
 //! type is kept as it came. Large parts lose their middle, each by a share of the room that one event has.
 
+mod bounds;
 mod fault;
 mod message;
+mod parts;
 mod people;
 mod request;
 
@@ -19,9 +21,10 @@ use crate::draft::{Draft, event_id};
 use crate::error::Result;
 use crate::json;
 use crate::moment::Moment;
-use crate::normalize::{self, Origin, Runtime, fit, newest, size};
-use crate::text::{self, trim_middle};
+use crate::normalize::{self, Origin, Runtime, fit};
 use crate::value::{Pairs, Value};
+use bounds::{bound_tags, bound_words};
+use parts::{put_breadcrumbs, put_contexts, put_fingerprint, put_tags};
 
 /// Bytes of a column that holds a word.
 const WORD_BYTES_MAX: usize = 1 << 10;
@@ -34,9 +37,6 @@ const BREADCRUMBS_SHARE: usize = 12;
 const REST_SHARE: usize = 9;
 const TAGS_SHARE: usize = 16;
 const TEXT_SHARE: usize = 16;
-
-/// Parts of a fingerprint.
-const FINGERPRINT_MAX: usize = 32;
 
 /// Fields that are of no use to anybody once the event is stored.
 const DROPPED: [&str; 5] = ["project", "received", "key_id", "site", "time_spent"];
@@ -275,105 +275,6 @@ fn put_level<'a>(draft: &mut Draft<'a>, came: Value<'a>) {
     }
 }
 
-/// Takes the ids of the trace into their columns and the rest as JSON; returns the context `feedback`.
-fn put_contexts<'a>(draft: &mut Draft<'a>, contexts: Value<'a>, bytes_max: usize) -> Value<'a> {
-    let Value::Map(pairs) = contexts else {
-        if !is_empty(&contexts) {
-            draft.keep("contexts", contexts);
-        }
-        return Value::Null;
-    };
-    let mut feedback = Value::Null;
-    let mut kept = Pairs::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        match (name.as_ref(), value) {
-            ("trace", Value::Map(mut trace)) => {
-                trace.retain(|(name, value)| match (name.as_ref(), value) {
-                    ("trace_id", Value::Text(id)) => {
-                        draft.trace_id = text::hex_id(id).filter(|id| *id != [0; 16]);
-                        draft.trace_id.is_none() && !id.is_empty()
-                    }
-                    ("span_id", Value::Text(id)) => {
-                        draft.span_id = text::hex_id(id).filter(|id| *id != [0; 8]);
-                        draft.span_id.is_none() && !id.is_empty()
-                    }
-                    ("type", Value::Text(kind)) => kind != "trace",
-                    (_, value) => !is_empty(value),
-                });
-                if !trace.is_empty() {
-                    kept.push((name, Value::Map(trace)));
-                }
-            }
-            (_, value) if is_empty(&value) => {}
-            (word, value) => {
-                if word == "feedback" {
-                    feedback = value.clone();
-                }
-                kept.push((name, value));
-            }
-        }
-    }
-    put_json(draft, Slot::Contexts, "contexts", fit(Value::Map(kept), bytes_max));
-    feedback
-}
-
-fn put_tags<'a>(draft: &mut Draft<'a>, tags: Value<'a>) {
-    match tags {
-        Value::Map(pairs) => pairs.into_iter().for_each(|(name, value)| draft.put_tag(name, value)),
-        Value::List(list) => {
-            for item in list {
-                match item {
-                    Value::List(pair) => match <[Value<'a>; 2]>::try_from(pair) {
-                        Ok([name, value]) => match name.into_scalar() {
-                            Ok(name) => draft.put_tag(name, value),
-                            Err(Value::Null) => {}
-                            Err(name) => draft.keep("tags", Value::List(vec![name, value])),
-                        },
-                        Err(other) => draft.keep("tags", Value::List(other)),
-                    },
-                    Value::Map(pairs) => {
-                        let (mut name, mut tag) = (Value::Null, Value::Null);
-                        for (part, value) in pairs {
-                            match part.as_ref() {
-                                "key" | "name" => name = value,
-                                "value" => tag = value,
-                                _ => {}
-                            }
-                        }
-                        if let Ok(name) = name.into_scalar() {
-                            draft.put_tag(name, tag);
-                        }
-                    }
-                    Value::Null => {}
-                    other => draft.keep("tags", other),
-                }
-            }
-        }
-        other if is_empty(&other) => {}
-        other => draft.keep("tags", other),
-    }
-}
-
-fn put_breadcrumbs<'a>(draft: &mut Draft<'a>, came: Value<'a>, drift: i64, bytes_max: usize) {
-    let mut list = match values(came) {
-        Ok(list) => list,
-        Err(other) => return draft.keep("breadcrumbs", other),
-    };
-    for crumb in &mut list {
-        let Value::Map(pairs) = crumb else { continue };
-        pairs.retain(|(_, value)| !is_empty(value));
-        for (_, value) in pairs.iter_mut().filter(|(name, _)| drift != 0 && name == "timestamp") {
-            if let Some(micros) = Moment::Loose(value.clone()).micros() {
-                *value = Value::Double(micros.saturating_add(drift) as f64 / 1e6);
-            }
-        }
-    }
-    if !list.is_empty() {
-        let kept = newest(list, bytes_max, bytes_max / 4);
-        draft.set(Slot::Breadcrumbs, json::to_string(&Value::List(kept)).into());
-    }
-}
-
 /// The items of `{"values": […]}`, of a list, or of a single object; nulls are left out.
 pub(super) fn values(came: Value<'_>) -> std::result::Result<Vec<Value<'_>>, Value<'_>> {
     let list = match came {
@@ -393,24 +294,6 @@ pub(super) fn values(came: Value<'_>) -> std::result::Result<Vec<Value<'_>>, Val
     Ok(list.into_iter().filter(|value| *value != Value::Null).collect())
 }
 
-fn put_fingerprint<'a>(draft: &mut Draft<'a>, fingerprint: Value<'a>, checksum: Value<'a>) {
-    let came = if is_empty(&fingerprint) { checksum } else { fingerprint };
-    if is_empty(&came) {
-        return;
-    }
-    let came = match came {
-        // A null or an empty part says nothing.
-        Value::List(parts) => {
-            Value::List(parts.into_iter().filter(|part| !part.is_empty()).take(FINGERPRINT_MAX).collect())
-        }
-        other => other,
-    };
-    draft.put_fingerprint("fingerprint".into(), came);
-    for part in &mut draft.fingerprint {
-        bound(part, WORD_BYTES_MAX);
-    }
-}
-
 /// Takes the function or transaction to blame; where both are named, the transaction is kept beside.
 fn put_culprit<'a>(draft: &mut Draft<'a>, culprit: Value<'a>, transaction: Value<'a>) {
     draft.put_slot(Slot::Culprit, "culprit".into(), culprit);
@@ -418,58 +301,6 @@ fn put_culprit<'a>(draft: &mut Draft<'a>, culprit: Value<'a>, transaction: Value
         None => draft.put_slot(Slot::Culprit, "transaction".into(), transaction),
         Some(_) if is_empty(&transaction) => {}
         Some(_) => draft.keep("transaction", transaction),
-    }
-}
-
-fn bound(text: &mut Cow<'_, str>, bytes_max: usize) {
-    if text.len() > bytes_max {
-        *text = trim_middle(text, bytes_max).into_owned().into();
-    }
-}
-
-fn bound_words(draft: &mut Draft<'_>) {
-    const WORDS: [Slot; 15] = [
-        Slot::Platform,
-        Slot::Logger,
-        Slot::ExceptionType,
-        Slot::Culprit,
-        Slot::Environment,
-        Slot::Release,
-        Slot::Dist,
-        Slot::Service,
-        Slot::ServerName,
-        Slot::UserId,
-        Slot::UserEmail,
-        Slot::UserIp,
-        Slot::SessionId,
-        Slot::SdkName,
-        Slot::SdkVersion,
-    ];
-    for slot in WORDS {
-        if let Some(long) = draft.get(slot).filter(|text| text.len() > WORD_BYTES_MAX) {
-            let short = trim_middle(long, WORD_BYTES_MAX).into_owned();
-            draft.set(slot, short.into());
-        }
-    }
-}
-
-/// Keeps the first tags that fit; the others are kept beside, as far as there is room.
-fn bound_tags<'a>(draft: &mut Draft<'a>, count_max: usize, bytes_max: usize) {
-    let mut left = bytes_max;
-    let mut fitting = 0;
-    for (name, value) in &mut draft.tags {
-        bound(name, 200);
-        bound(value, WORD_BYTES_MAX);
-        match left.checked_sub(name.len() + value.len() + 32).filter(|_| fitting < count_max) {
-            Some(rest) => left = rest,
-            None => break,
-        }
-        fitting += 1;
-    }
-    if fitting < draft.tags.len() {
-        let surplus: Pairs<'a> = draft.tags.drain(fitting..).map(|(name, value)| (name, Value::Text(value))).collect();
-        let bytes = size(&Value::Null).max(bytes_max / 2);
-        draft.keep("tags", fit(Value::Map(surplus), bytes));
     }
 }
 
