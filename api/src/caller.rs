@@ -294,15 +294,6 @@ impl Caller {
         }
     }
 
-    /// The same caller as they are now, for what lasts longer than a request.
-    pub(crate) async fn renewed(&self, state: &State) -> Result<Self> {
-        let identity = match &self.identity.credential {
-            Credential::Session { .. } => by_session(state, self.shown).await?,
-            Credential::Token { id, .. } => by_token(state, self.shown, id).await?,
-        };
-        Ok(Self { identity, shown: self.shown, place: self.place.clone() })
-    }
-
     /// The person, or the owner of the token.
     pub(crate) fn user_id(&self) -> &str {
         &self.identity.user_id
@@ -346,8 +337,8 @@ impl Caller {
         &self.place
     }
 
-    /// Asks again, for what lasts longer than a request: the same caller with the rights of now.
-    pub(crate) async fn again(&self, state: &State) -> Result<Self> {
+    /// The same caller with the rights of now, for what lasts longer than a request.
+    pub(crate) async fn renewed(&self, state: &State) -> Result<Self> {
         let identity = match &self.identity.credential {
             Credential::Token { id, .. } => by_token(state, self.shown, id).await?,
             // The secret may have been changed meanwhile; the session is the same.
