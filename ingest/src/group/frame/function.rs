@@ -237,9 +237,11 @@ pub(super) fn write_rust(module: &str, function: &str, out: &mut String) {
 /// PHP: one sign for both kinds of call, closures without their place, anonymous classes without their file.
 pub(super) fn write_php(function: &str, out: &mut String) {
     let name = function.trim_start_matches('\\');
-    let (class, method) = match name.rfind("::").or_else(|| name.rfind("->")) {
-        Some(at) if !name[at..].contains('}') => (&name[..at], &name[at + 2..]),
-        _ => ("", name),
+    // A closure may name its place in braces, which holds signs of its own.
+    let head = name.find('{').map_or(name, |open| &name[..open]);
+    let (class, method) = match head.rfind("::").or_else(|| head.rfind("->")) {
+        Some(at) => (&name[..at], &name[at + 2..]),
+        None => ("", name),
     };
     if let Some(at) = class.find("@anonymous") {
         out.push_str(&class[..at]);

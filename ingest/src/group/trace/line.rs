@@ -103,7 +103,8 @@ pub(super) fn php(line: &str) -> Option<Frame<'_>> {
 pub(super) fn ruby(line: &str) -> Option<Frame<'_>> {
     let (place, function) = split(line, ":in ")?;
     let file = without_position(place.strip_prefix("from ").unwrap_or(place))?;
-    let function = function.trim_matches(['\'', '`']).split("' ").next().unwrap_or_default();
+    // What follows the closing quote is the message.
+    let function = function.trim_start_matches(['\'', '`']).split('\'').next().unwrap_or_default();
     (!file.contains(' ')).then_some(Frame { style: Style::Ruby, function, file, ..Frame::default() })
 }
 
