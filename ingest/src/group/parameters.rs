@@ -155,8 +155,11 @@ fn path_end(bytes: &[u8], at: usize) -> Option<usize> {
             || !byte.is_ascii()
             || matches!(byte, b'/' | b'\\' | b'.' | b'_' | b'-' | b'~' | b'+' | b'@' | b'%' | b'*' | b'$' | b'=' | b'#')
     };
-    let bytes = &bytes[..bytes.len().min(at + PATH_BYTES_MAX)];
-    let mut end = run_end(bytes, at, belongs);
+    let mut end = run_end(&bytes[..bytes.len().min(at + PATH_BYTES_MAX)], at, belongs);
+    // Never within a character.
+    while bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end += 1;
+    }
     while end > at && matches!(bytes[end - 1], b'.' | b'-' | b'*') {
         end -= 1;
     }

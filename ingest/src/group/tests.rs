@@ -196,7 +196,7 @@ fn hostile_texts_are_read_once() {
         "block in ",
         "closure #1 in ",
     ] {
-        let text = part.repeat((128 << 10) / part.len());
+        let text = part.repeat((64 << 10) / part.len());
         of_trace(&text);
         parametrised(&text);
         let mut known = KnownFrames::default();

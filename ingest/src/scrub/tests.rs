@@ -137,7 +137,7 @@ fn hostile_texts_are_read_once() {
         "SG.",
         "password = [",
     ] {
-        let text = part.repeat((128 << 10) / part.len());
+        let text = part.repeat((64 << 10) / part.len());
         let extra = format!("{{\"a\":{}}}", serde_json::Value::from(text.as_str()));
         let mut event = Event { message: Some(text.into()), extra: Some(extra.into()), ..Event::default() };
         scrubber(r#"{"ips":true,"emails":true}"#).scrub(&mut event);

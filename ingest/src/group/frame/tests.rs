@@ -51,6 +51,7 @@ fn keys_hold_no_builds_and_hosts() {
         (Go, "x/vendor/github.com/a/b.F", "", "github.com/a/b.F"),
         (Php, "App\\Cart->pay", "/srv/cart.php", "App\\Cart::pay"),
         (Php, "App\\Cart::{closure:/srv/x.php:12}", "", "App\\Cart::{closure}"),
+        (Php, "App\\Shop->App\\{closure}", "", "App\\Shop::App\\{closure}"),
         (Php, "class@anonymous\0/srv/x.php0x71::run", "/srv/x.php", "class@anonymous::run"),
         (Php, "helper", "/srv/www/help.php", "www/help.php\nhelper"),
         (Ruby, "block (2 levels) in Cart#pay", "/srv/app/cart.rb", "app/cart.rb\npay"),

@@ -81,6 +81,12 @@ fn quotes_and_paths() {
     check("open /var/log/x.log: denied", "open <path>: denied");
     check("open C:\\work\\x.txt now", "open <path> now");
     check("~/x.txt and / alone", "<path> and / alone");
+    for padding in 0..4 {
+        let long = format!("{}/a/{}", "x ".repeat(padding), "ä".repeat(1_000));
+        let mut out = String::new();
+        write(&long, &mut out);
+        assert!(out.contains("<path>"), "{out}");
+    }
 }
 
 #[test]
