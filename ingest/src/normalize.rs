@@ -13,5 +13,5 @@ mod trace;
 
 pub(crate) use chain::{Exception, Frame};
 pub(crate) use runtime::Runtime;
-pub(crate) use shrink::{fit, newest};
+pub(crate) use shrink::{fit, newest, size};
 pub(crate) use stack::{Origin, stack};

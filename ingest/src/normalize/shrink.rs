@@ -15,7 +15,7 @@ const NAME_BYTES_MAX: usize = 256;
 const DEPTH_MAX: usize = 16;
 
 /// How many bytes `value` has as JSON; a little more where it holds numbers.
-pub(super) fn size(value: &Value<'_>) -> usize {
+pub(crate) fn size(value: &Value<'_>) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Int(_) | Value::Uint(_) => 20,

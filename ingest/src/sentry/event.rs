@@ -94,6 +94,7 @@ pub(super) fn draft<'a>(
     let runtime = Runtime::new(&came.platform, draft.get(Slot::SdkName).unwrap_or_default());
     draft.set(Slot::Platform, came.platform);
     put_moment(&mut draft, came.timestamp, circumstances.drift);
+    let no_level = is_empty(&came.level);
     put_level(&mut draft, came.level);
     people::put(&mut draft, came.user, circumstances.client_address, infers_ip);
     let feedback = put_contexts(&mut draft, came.contexts, room / CONTEXTS_SHARE);
@@ -110,6 +111,11 @@ pub(super) fn draft<'a>(
     };
     draft.kind = Some(kind);
     if kind == Kind::Feedback {
+        // What a user wrote is no error.
+        if no_level {
+            draft.level = Some(Level::Info);
+            draft.severity = Some(Level::Info.severity());
+        }
         people::put_feedback(&mut draft, feedback);
     }
     fault.put(&mut draft, runtime, kind, limits.text_bytes_max.min(room / TEXT_SHARE));

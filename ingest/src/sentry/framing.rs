@@ -90,6 +90,7 @@ impl Items<'_> {
     pub(super) fn next(&mut self) -> Result<Option<Item>> {
         // An empty line between items is nobody's payload.
         let (start, line) = loop {
+            self.at += self.body[self.at.min(self.body.len())..].iter().take_while(|byte| **byte == b'\n').count();
             if self.at >= self.body.len() {
                 return Ok(None);
             }

@@ -10,8 +10,19 @@ use super::is_empty;
 use crate::conventions::Slot;
 use crate::draft::Draft;
 use crate::json;
+use crate::normalize::{fit, size};
 use crate::text::trim_middle;
 use crate::value::{Pairs, Value};
+
+/// A longer template is nobody's, and stays as it is.
+const TEMPLATE_BYTES_MAX: usize = 32 << 10;
+
+/// The name of a parameter.
+const NAME_BYTES_MAX: usize = 128;
+
+/// How much of one parameter is filled in, and how many are.
+const PARAM_BYTES_MAX: usize = 4 << 10;
+const PLACES_MAX: usize = 100;
 
 /// A template and what goes into it.
 #[derive(Default)]
@@ -87,6 +98,9 @@ fn read(value: Value<'_>) -> Entry<'_> {
 
 /// The template with its parameters; `None` where it has no place for any.
 fn fill(template: &str, params: &Value<'_>) -> Option<String> {
+    if template.len() > TEMPLATE_BYTES_MAX {
+        return None;
+    }
     let (listed, named): (&[Value<'_>], &[_]) = match params {
         Value::List(list) => (list, &[]),
         Value::Map(pairs) => (&[], pairs),
@@ -97,8 +111,8 @@ fn fill(template: &str, params: &Value<'_>) -> Option<String> {
     let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
     let mut next = 0;
-    let mut filled = false;
-    while let Some(at) = rest.find(['%', '{']) {
+    let mut filled = 0;
+    while let Some(at) = rest.find(['%', '{']).filter(|_| filled < PLACES_MAX) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let place = if rest.starts_with('%') { percent(rest) } else { braces(rest) };
@@ -124,7 +138,7 @@ fn fill(template: &str, params: &Value<'_>) -> Option<String> {
         };
         match value {
             Some(value) => {
-                filled = true;
+                filled += 1;
                 write_param(&mut out, value);
             }
             None => out.push_str(&rest[..length]),
@@ -132,7 +146,7 @@ fn fill(template: &str, params: &Value<'_>) -> Option<String> {
         rest = &rest[length..];
     }
     out.push_str(rest);
-    filled.then_some(out)
+    (filled > 0).then_some(out)
 }
 
 enum Place<'t> {
@@ -149,7 +163,7 @@ fn percent(text: &str) -> Option<(usize, Place<'_>)> {
     }
     let (mut at, name) = match text[1..].strip_prefix('(') {
         Some(rest) => {
-            let end = rest.find(')')?;
+            let end = head(rest).find(')')?;
             (end + 3, Some(&rest[..end]))
         }
         None => (1, None),
@@ -164,7 +178,7 @@ fn percent(text: &str) -> Option<(usize, Place<'_>)> {
 
 /// `{}`, `{0}`, `{name}`, `{name:5.2}` at the start of `text`.
 fn braces(text: &str) -> Option<(usize, Place<'_>)> {
-    let end = text.find('}')?;
+    let end = head(text).find('}')?;
     let inner = &text[1..end];
     let name = inner.split([':', '!', ',']).next().unwrap_or(inner);
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'$'));
@@ -173,14 +187,20 @@ fn braces(text: &str) -> Option<(usize, Place<'_>)> {
     })
 }
 
+/// Where a name must end, so that looking for its end is cheap.
+fn head(text: &str) -> &str {
+    &text[..text.floor_char_boundary(NAME_BYTES_MAX)]
+}
+
 fn write_param(out: &mut String, value: &Value<'_>) {
     match value {
-        Value::Text(text) => out.push_str(text),
+        Value::Text(text) => out.push_str(&trim_middle(text, PARAM_BYTES_MAX)),
         Value::Double(number) => {
             // Writing to a string cannot fail.
             let _ = write!(out, "{number}");
         }
-        other => json::write(out, other),
+        other if size(other) <= PARAM_BYTES_MAX => json::write(out, other),
+        other => json::write(out, &fit(other.clone(), PARAM_BYTES_MAX)),
     }
 }
 
@@ -241,6 +261,14 @@ mod tests {
         check("ü%sü{}ü", r#"["ö","ä"]"#, Some("üöüäü"));
         check("%(open", r#"["x"]"#, None);
         check("plain", "null", None);
+    }
+
+    #[test]
+    fn what_repeats_a_parameter_cannot_grow_without_end() {
+        let large = parse(&format!("[\"{}\"]", "x".repeat(100_000))).unwrap().into_owned();
+        assert!(fill(&"{0}".repeat(10_000), &large).unwrap().len() < 500_000);
+        assert_eq!(fill(&"{".repeat(1 << 20), &large), None);
+        assert_eq!(fill(&"%(".repeat(10_000), &large), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn envelopes() {
 
 #[test]
 fn bombs_stop_at_the_limit() {
-    let zeros = vec![b' '; 64 << 20];
+    let zeros = vec![b' '; 16 << 20];
     for (encoding, bomb) in encodings(&zeros) {
         let error = inflate(Some(encoding), bomb.into(), 1 << 20).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{encoding}");
