@@ -12,6 +12,7 @@ use serde::Serialize;
 use tephra_query::Progress;
 use tephra_storage::ProjectId;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::answer::{Answer, Kind, Result};
 use crate::http::Problem;
@@ -47,18 +48,23 @@ pub(crate) struct Outcome {
 }
 
 /// How far a query is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueryProgress)]
 pub(crate) struct Report {
     request_id: String,
+    /// `running`, `done`, `failed` or `cancelled`.
     state: &'static str,
     took_ms: u64,
     rows_read: u64,
     bytes_read: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     truncated: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     error: Option<Problem>,
 }
 

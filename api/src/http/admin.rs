@@ -4,16 +4,19 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use serde::Serialize;
 use tephra_compactor::Rolled;
+use utoipa::ToSchema;
 
+use super::rest::Reads;
 use crate::answer::Result;
+use crate::caller::Caller;
+use crate::roles::Verb;
 use crate::state::State;
 
 /// What a roll did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rolled)]
 pub(super) struct RollAnswer {
     rows: u64,
     files: u64,
@@ -22,11 +25,15 @@ pub(super) struct RollAnswer {
     took_ms: u64,
 }
 
-/// Rolls now.
-pub(super) async fn roll(Extract(state): Extract<State>, headers: HeaderMap) -> Result<Json<RollAnswer>> {
-    let reader = state.access.read(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()))?;
+/// Writes what is hot to Parquet now, and answers when it is committed.
+#[utoipa::path(
+    post, path = "/api/v1/admin/roll", operation_id = "roll", tag = "server",
+    responses((status = 200, description = "What the roll did.", body = RollAnswer), Reads),
+)]
+pub(super) async fn roll(Extract(state): Extract<State>, caller: Caller) -> Result<Json<RollAnswer>> {
+    caller.may_here(Verb::ServerAdmin)?;
     let roll = state.core()?.roll.clone();
-    tracing::info!(token = reader.token_id, "rolling by request");
+    tracing::info!(caller = caller.id(), "rolling by request");
     let started = Instant::now();
     let rolled = roll.roll_now().await?;
     let Rolled { rows, files, bytes, version, .. } = rolled;

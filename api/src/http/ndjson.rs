@@ -6,31 +6,45 @@ use axum::extract::State as Extract;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body;
+use super::rest::Ingests;
 use crate::accept::{Accepted, Incoming, accept};
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
 use crate::state::State;
 
 /// The answer; indexes count the lines from 0.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Ingested {
     accepted: u32,
     duplicates: Vec<u32>,
     rejected: Vec<RejectedLine>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RejectedLine {
     index: u32,
     reason: String,
 }
 
-/// Stores the lines.
+/// Stores one event per line.
+#[utoipa::path(
+    post, path = "/api/v1/ingest", operation_id = "ingest", tag = "ingest", security(("key" = [])),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "Stored durably, except the lines that are named.", body = Ingested), Ingests),
+)]
 pub(super) async fn ingest(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Result<Json<Ingested>> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let admitted = state.access.ingest(authorization).and_then(|project| Ok((project, body::encoding(&headers)?)));
+    let unread = |project| {
+        let state = &state;
+        move |answer: &Answer| state.ledger.refused(project, answer, state.clock.now_us())
+    };
+    let admitted = state
+        .access
+        .ingest(authorization)
+        .and_then(|project| Ok((project, body::encoding(&headers).inspect_err(unread(project))?)));
     let (project_id, encoding) = match admitted {
         Ok(admitted) => admitted,
         Err(answer) => {
@@ -38,7 +52,7 @@ pub(super) async fn ingest(Extract(state): Extract<State>, headers: HeaderMap, b
             return Err(answer);
         }
     };
-    let (body, share) = body::read_events(&state, &headers, body).await?;
+    let (body, share) = body::read_events(&state, &headers, body).await.inspect_err(unread(project_id))?;
     let incoming = Incoming { protocol: Protocol::Ndjson, project_id, encoding, body, share };
     let Accepted { accepted, duplicates, rejected } = accept(&state, incoming, tephra_ingest::ndjson::lines).await?;
     if let (0, true, Some(first)) = (accepted, duplicates.is_empty(), rejected.first()) {

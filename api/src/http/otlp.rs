@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tephra_ingest::{Decoded, Receipt, otlp};
+use utoipa::ToSchema;
 
 use super::body;
 use super::problem::otlp_status;
+use super::rest::OtlpRefusals;
 use crate::accept::{Incoming, accept};
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
@@ -39,12 +41,39 @@ const TRACES: Signal = Signal {
     rejected: "rejectedSpans",
 };
 
-/// `POST /v1/logs`.
+/// The answer in JSON, for the document.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "`PartialSuccess` writes it")]
+struct OtlpAnswer {
+    /// What was not stored, and why.
+    partial_success: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Stores log records sent by OTLP.
+#[utoipa::path(
+    post, path = "/v1/logs", operation_id = "exportLogs", tag = "ingest", security(("key" = [])),
+    request_body(content((Vec<u8> = "application/x-protobuf"), (Object = "application/json"))),
+    responses(
+        (status = 200, description = "Stored durably, except what `partialSuccess` counts.",
+            content((Vec<u8> = "application/x-protobuf"), (OtlpAnswer = "application/json"))),
+        OtlpRefusals,
+    ),
+)]
 pub(super) async fn logs(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
     respond(&state, &headers, body, &LOGS).await
 }
 
-/// `POST /v1/traces`.
+/// Stores the exceptions of spans sent by OTLP.
+#[utoipa::path(
+    post, path = "/v1/traces", operation_id = "exportTraces", tag = "ingest", security(("key" = [])),
+    request_body(content((Vec<u8> = "application/x-protobuf"), (Object = "application/json"))),
+    responses(
+        (status = 200, description = "Stored durably, except what `partialSuccess` counts.",
+            content((Vec<u8> = "application/x-protobuf"), (OtlpAnswer = "application/json"))),
+        OtlpRefusals,
+    ),
+)]
 pub(super) async fn traces(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
     respond(&state, &headers, body, &TRACES).await
 }
@@ -71,7 +100,11 @@ async fn respond(state: &State, headers: &HeaderMap, body: Body, signal: &Signal
 
 async fn export(state: &State, headers: &HeaderMap, body: Body, signal: &Signal, json: bool) -> Result<PartialSuccess> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let admitted = state.access.ingest(authorization).and_then(|project| Ok((project, body::encoding(headers)?)));
+    let unread = |project| move |answer: &Answer| state.ledger.refused(project, answer, state.clock.now_us());
+    let admitted = state
+        .access
+        .ingest(authorization)
+        .and_then(|project| Ok((project, body::encoding(headers).inspect_err(unread(project))?)));
     let (project_id, encoding) = match admitted {
         Ok(admitted) => admitted,
         Err(answer) => {
@@ -79,7 +112,7 @@ async fn export(state: &State, headers: &HeaderMap, body: Body, signal: &Signal,
             return Err(answer);
         }
     };
-    let (body, share) = body::read_events(state, headers, body).await?;
+    let (body, share) = body::read_events(state, headers, body).await.inspect_err(unread(project_id))?;
     let decoder = if json { signal.json } else { signal.protobuf };
     let incoming = Incoming { protocol: signal.protocol, project_id, encoding, body, share };
     Ok(PartialSuccess::of(&accept(state, incoming, decoder).await?))

@@ -11,19 +11,23 @@ use axum::extract::{Extension, Path, State as Extract};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, TRAILER};
+use http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde::Deserialize;
 use tephra_query::output::{Encoder, Format, Statistics};
 use tephra_query::{AnswerStream, Progress, SqlOptions};
+use tephra_storage::ProjectId;
+use utoipa::ToSchema;
 
 use super::body;
 use super::layer::RequestId;
-use crate::access::Reader;
+use super::rest::{self, Reads, SqlRefusals};
 use crate::answer::{Answer, Kind, Result};
 use crate::budget::Budget;
+use crate::caller::Caller;
+use crate::roles::Verb;
 use crate::running::{Outcome, Query, Report};
 use crate::state::State;
 
@@ -31,22 +35,63 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-tephra-truncated");
 const ROWS: HeaderName = HeaderName::from_static("x-tephra-rows");
 
 /// A request in JSON; the alternative is the bare statement as text.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Statement {
+    /// One statement that only reads.
     sql: String,
+    /// Rows at most; the server's own limit holds as well.
     rows_max: Option<u64>,
+    /// Milliseconds at most; the server's own limit holds as well.
     time_ms_max: Option<u64>,
 }
 
-/// Runs one statement.
+/// The answer in JSON, for the document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "`Encoder` writes it")]
+struct Rows {
+    columns: Vec<RowsColumn>,
+    rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Whether there were more rows than a limit allows.
+    #[schema(nullable = false)]
+    truncated: Option<bool>,
+    #[schema(nullable = false)]
+    statistics: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Set where the query failed behind its first rows.
+    #[schema(nullable = false)]
+    error: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A column of an answer.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "`Encoder` writes it")]
+struct RowsColumn {
+    name: String,
+    #[schema(rename = "type")]
+    type_: String,
+}
+
+/// Answers one statement, its rows streamed.
+#[utoipa::path(
+    post, path = "/api/v1/sql", operation_id = "sql", tag = "sql",
+    params(("x-request-id" = Option<String>, Header, description = "By which the query can be watched and cancelled.",
+        max_length = 64)),
+    request_body(content((String = "text/plain"), (String = "application/sql"), (Statement = "application/json"))),
+    responses(
+        (status = 200, description = "The rows. Trailers: `x-tephra-rows`, `x-tephra-truncated`.", content(
+            (Rows = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"))),
+        SqlRefusals,
+    ),
+)]
 pub(super) async fn sql(
     Extract(state): Extract<State>,
+    caller: Caller,
     Extension(RequestId(id)): Extension<RequestId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    let Reader { projects, .. } = reader(&state, &headers)?;
+    let projects = readable(&state, &caller).await?;
     let format = format(&headers)?;
     // Room for the JSON around the statement; the engine has the word on the statement itself.
     let max = 6 * state.settings.query.sql_bytes_max + 4096;
@@ -71,29 +116,38 @@ pub(super) async fn sql(
     Ok(response)
 }
 
-/// How far a query is.
+/// Tells how far a query is, and for a minute how it ended.
+#[utoipa::path(
+    get, path = "/api/v1/sql/{request_id}/progress", operation_id = "sqlProgress", tag = "sql",
+    params(("request_id" = String, Path, description = "The `x-request-id` of the query.")),
+    responses((status = 200, description = "How far it is.", body = Report), Reads),
+)]
 pub(super) async fn progress(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path(request_id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Json<Report>> {
-    let reader = reader(&state, &headers)?;
-    Ok(Json(state.running.find(&request_id, &reader.projects)?.report()))
+    Ok(Json(state.running.find(&request_id, &readable(&state, &caller).await?)?.report()))
 }
 
 /// Cancels a query.
+#[utoipa::path(
+    delete, path = "/api/v1/sql/{request_id}", operation_id = "cancelSql", tag = "sql",
+    params(("request_id" = String, Path, description = "The `x-request-id` of the query.")),
+    responses((status = 204, description = "Cancelled."), Reads),
+)]
 pub(super) async fn cancel(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path(request_id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<StatusCode> {
-    let reader = reader(&state, &headers)?;
-    state.running.find(&request_id, &reader.projects)?.cancelled.cancel();
+    state.running.find(&request_id, &readable(&state, &caller).await?)?.cancelled.cancel();
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn reader(state: &State, headers: &HeaderMap) -> Result<Reader> {
-    state.access.read(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()))
+/// The projects whose events the caller reads: none for those who know none, and no right for those who may not in any.
+async fn readable(state: &State, caller: &Caller) -> Result<Vec<ProjectId>> {
+    rest::projects(state, caller, None, Verb::EventRead).await
 }
 
 fn format(headers: &HeaderMap) -> Result<Format> {
