@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 
+mod crowd;
 mod grpc;
 mod load;
 mod native;
@@ -22,16 +23,22 @@ mod concurrency;
 mod disk;
 mod duplicates;
 mod headers;
+mod isolation;
 mod lake;
 mod ledger;
 mod live;
 mod login;
 mod metrics;
 mod oidc;
+mod openapi;
 mod opentelemetry_sdk;
 mod proxy;
 mod recovery;
+mod rest_events;
+mod rest_issues;
+mod rest_projects;
 mod restore;
+mod role_walk;
 mod roles;
 mod running;
 mod s3;

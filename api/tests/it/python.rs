@@ -12,6 +12,11 @@ pub(crate) fn run(client: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Whether a Python package's command is installed.
+pub(crate) fn has(package: &str) -> bool {
+    python().with_file_name(package).exists()
+}
+
 /// An S3 server in memory that goes with the test.
 pub(crate) struct S3Server {
     child: Child,
