@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the figures of README.md and prints them as Markdown: `run-figures.sh [PART …]`.
 #
-# Parts: otlp native single lake queries recovery idle; all of them where none is named, about six minutes. Each part
+# Parts: otlp native single lake queries recovery reads idle; all of them where none is named, about six minutes. Each part
 # starts a fresh server of its own on free ports, with its data on the disk of TEPHRA_FIGURES_DIR (target/figures).
 #
 # TEPHRA_FIGURES_EVENTS (1000000), …_LAKE_EVENTS (500000), …_SINGLE_EVENTS (200000), …_HOT_BYTES (1 GiB) make smaller
@@ -198,6 +198,28 @@ part_recovery() {
     row "… events found again; RSS then, MB" "$loaded" "$kept; $rss"
 }
 
+# Two data sets of 5,000 groups each, one rolled and one hot, read at an even rate by token; then sockets that only listen.
+part_reads() {
+    local sockets
+    start reads "${no_roll[@]}" TEPHRA_LIMIT_TOKEN_PER_SECOND=0
+    load cold --protocol native --events "$((events / 2))" --roll
+    load hot --protocol native --events "$((events / 2))" --seed 2
+    {
+        echo
+        "$bench" reads --data-dir "$dir/data" --issues 10000 --rate 500 --seconds 20 --json "$dir/reads.json"
+    } | tee -a "$tables" >&2
+    row "500 reads/s over $events events half hot, 10,000 issues: done per second" "500" \
+        "$(figure "$dir/reads.json" '"%.0f" % r["done_per_second"]')"
+    row "… issue list p99; event list p99, ms" "< 50" \
+        "$(figure "$dir/reads.json" '"%.1f; %.1f" % (r["reads"]["issue list"]["p99_ms"], r["reads"]["event list"]["p99_ms"])')"
+    end "$dir"
+    start sockets
+    ulimit -n 8192
+    sockets=$("$bench" sockets --data-dir "$dir/data" --sockets 2000)
+    row "2,000 live sockets that only listen" "< 100 MB more" "${sockets#*: }"
+    end "$dir"
+}
+
 part_idle() {
     local pid before after
     start idle
@@ -242,7 +264,7 @@ finish() {
 trap finish EXIT
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(otlp native single lake queries recovery idle)
+[ ${#parts[@]} -gt 0 ] || parts=(otlp native single lake queries recovery reads idle)
 for part in "${parts[@]}"; do
     declare -F "part_$part" >/dev/null || { say "there is no part \`$part\`"; exit 2; }
 done

@@ -169,9 +169,10 @@ fn markdown() -> String {
          changed by their person alone, never by a token. An ingest key writes events to its project and does nothing else.\n\n\
          This page is made of `api/src/roles.rs`.\n",
     );
-    let columns: [(&str, fn(&Row) -> Option<Role>); 2] =
+    type Least = fn(&Row) -> Option<Role>;
+    let parts: [(&str, Least); 2] =
         [("In a project", |row| row.project), ("In the organisation", |row| row.organisation)];
-    for (title, least) in columns {
+    for (title, least) in parts {
         let _ = write!(
             out,
             "\n## {title}\n\n| verb | viewer | member | admin | owner | what |\n|---|---|---|---|---|---|\n"

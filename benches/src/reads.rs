@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, ServerArgs};
 
+const COUNTED_LIMIT: Duration = Duration::from_secs(120);
+
 /// Arguments of `tephra-bench reads`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReadsArgs {
@@ -23,6 +25,9 @@ pub struct ReadsArgs {
     /// The project whose issues and events are read.
     #[arg(long, default_value_t = 1)]
     project: u64,
+    /// Wait until the project has this many issues.
+    #[arg(long, default_value_t = 0)]
+    issues: u64,
     /// Requests per second.
     #[arg(long, default_value_t = 500.0)]
     rate: f64,
@@ -50,6 +55,7 @@ struct Kind {
 /// Runs the mix and prints its latencies.
 pub async fn run(args: &ReadsArgs) -> anyhow::Result<()> {
     let server = Arc::new(Server::new(&args.server)?);
+    wait_counted(&server, args).await?;
     let mut kinds = kinds(&server, args.project).await?;
     if let Some(only) = &args.only {
         kinds.retain(|kind| kind.name.contains(only.as_str()));
@@ -104,6 +110,25 @@ pub async fn run(args: &ReadsArgs) -> anyhow::Result<()> {
         }
     }
     report(args, &all, start.elapsed())
+}
+
+/// Waits until as many issues as are wanted have been counted.
+async fn wait_counted(server: &Server, args: &ReadsArgs) -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        let counts = server.get(&format!("/api/v1/issues/counts?project={}", args.project)).await?;
+        let value: Value =
+            serde_json::from_str(&counts.1).with_context(|| format!("counts of issues: {}", counts.1))?;
+        let issues: u64 =
+            ["unresolved", "resolved", "archived"].iter().filter_map(|state| value[*state].as_u64()).sum();
+        if issues >= args.issues {
+            return Ok(());
+        }
+        if start.elapsed() > COUNTED_LIMIT {
+            bail!("project {} has {issues} issues after {} s", args.project, COUNTED_LIMIT.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// What became of the requests of one kind.
