@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tephra_storage::meta::comments::{self, Comment};
 use tephra_storage::meta::issues::Issue;
+use tephra_storage::meta::users::User;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -84,13 +85,18 @@ struct ListQuery {
     limit: Limit,
 }
 
+/// What people call somebody.
+pub(super) fn called(user: User) -> String {
+    if user.name.is_empty() { user.email } else { user.name }
+}
+
 /// Names of people by their ids.
 async fn names<'a>(state: &State, ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>> {
     let mut names = HashMap::new();
     for id in ids {
         if !names.contains_key(id) {
             let user = state.meta.user(id).await?;
-            names.insert(id.to_owned(), user.map_or_else(String::new, |user| user.name));
+            names.insert(id.to_owned(), user.map_or_else(String::new, called));
         }
     }
     Ok(names)

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::answer::Result;
 use crate::http::rest::Time;
+use crate::http::rest::comments::called;
 use crate::state::State;
 
 /// An issue.
@@ -68,7 +69,7 @@ pub(super) struct IssueAssignee {
     /// `user` or `team`.
     kind: &'static str,
     id: String,
-    /// A person's name, or a team's.
+    /// A person's name or email address, or a team's name.
     name: String,
 }
 
@@ -113,7 +114,7 @@ impl Shaper {
             }
             if let Some(id) = issue.assigned_user.as_ref().filter(|id| !shaper.users.contains_key(*id)) {
                 let user = state.meta.user(id).await?;
-                shaper.users.insert(id.clone(), user.map_or_else(String::new, |user| user.name));
+                shaper.users.insert(id.clone(), user.map_or_else(String::new, called));
             }
             if let Some(id) = issue.assigned_team.as_ref().filter(|id| !shaper.teams.contains_key(*id)) {
                 let team = state.meta.team(id).await?;
