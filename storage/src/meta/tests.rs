@@ -33,7 +33,7 @@ pub(crate) async fn each<F: Future<Output = ()>>(test: impl Fn(Meta, Arc<TestClo
     let join = if server.contains('?') { '&' } else { '?' };
     let url = format!("{server}{join}options=-csearch_path%3D{schema}");
     let clock = Arc::new(TestClock::new(NOON));
-    let settings = MetaSettings { url, connections_max: 4 };
+    let settings = MetaSettings { url, connections_max: 4, ..MetaSettings::default() };
     let meta = Meta::open(&settings, folder.path(), clock.clone()).await.unwrap();
     test(meta.clone(), clock).await;
     meta.close().await;
