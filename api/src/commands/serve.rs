@@ -41,15 +41,13 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         let shown = |name: &str, secret: &Option<Secret>, what: &str| {
             secret.as_ref().map_or_else(String::new, |secret| format!("  {name}     {}   ({what})\n", secret.show()))
         };
-        let keys = shown("key  ", &first.key, "writes events") + &shown("token", &first.token, "reads them");
+        let dsn = first.dsn().map_or_else(String::new, |dsn| format!("  DSN       {dsn}\n"));
+        let keys = shown("key  ", &first.key, "writes events") + &dsn + &shown("token", &first.token, "reads them");
+        let (http, grpc, email, password) = (&first.urls.http, &first.urls.grpc, &first.email, &first.password);
         let text = format!(
-            "Tephra is ready.\n\n  HTTP      {}\n  gRPC      {}\n{}  log in as {} with {}   (once; it is to be changed)\n\n\
+            "Tephra is ready.\n\n  HTTP      {http}   (its API: {http}/api/docs)\n  gRPC      {grpc}\n{keys}  \
+             log in as {email} with {password}   (once; it is to be changed)\n\n\
              They are shown once, and written to `{}`.\n",
-            first.urls.http,
-            first.urls.grpc,
-            keys,
-            first.email,
-            first.password,
             path.display(),
         );
         super::print(&text)?;

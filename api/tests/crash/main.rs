@@ -5,7 +5,7 @@
 //! once, each batch whole, every content as it was sent; unanswered batches are sent again and have to be recognised. At the
 //! end the lake is read as a stranger reads it, by the Delta log and plain Parquet.
 //!
-//! `cargo test -p tephra --features failpoints,planted-bugs --test crash -- --kills 50 --cuts 100`; `--plants` shows that
+//! `cargo test --workspace --features tephra/failpoints,tephra/planted-bugs --test crash -- --kills 50 --cuts 100`; `--plants` shows that
 //! planted bugs are caught. Moments are random, so a seed repeats the choices and not always the timing.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
@@ -128,7 +128,7 @@ async fn run(args: &Args, seed: u64) -> Result<Report> {
 fn repeat(args: &Args, seed: u64) -> String {
     let Args { kills, cuts, mode, point, plant, .. } = args;
     let mut command = format!(
-        "cargo test -p tephra --features failpoints,planted-bugs --test crash -- --mode {mode} --kills {kills} --cuts {cuts} --seed {seed}"
+        "cargo test --workspace --features tephra/failpoints,tephra/planted-bugs --test crash -- --mode {mode} --kills {kills} --cuts {cuts} --seed {seed}"
     );
     for (flag, value) in [("--point", point), ("--plant", plant)] {
         if let Some(value) = value {
