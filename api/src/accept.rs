@@ -126,6 +126,28 @@ impl Drop for ToItsEnd {
     }
 }
 
+/// Undoes a content encoding on a thread that may block, for those who must look into a body before they know whose it is.
+pub(crate) async fn inflate_apart(
+    state: &State,
+    encoding: String,
+    body: Bytes,
+    mut share: Share,
+) -> Result<(Bytes, Share)> {
+    let permit = state.decoders.acquire().await.map_err(|_| Answer::new(Kind::Busy, "the server is stopping"))?;
+    let limit = state.settings.ingest.limits.request_bytes_max;
+    let inflate = move || {
+        let inflated = tephra_ingest::inflate(Some(&encoding), body, limit)?;
+        share.grow(inflated.len())?;
+        Ok((inflated, share))
+    };
+    let done = tokio::task::spawn_blocking(inflate).await;
+    drop(permit);
+    done.map_err(|error| {
+        tracing::error!(%error, "inflating panicked");
+        Answer::new(Kind::Internal, "the request could not be inflated")
+    })?
+}
+
 fn decode(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(Decoded, Share)> {
     let limits = &state.settings.ingest.limits;
     let Incoming { project_id, encoding, body, mut share, .. } = incoming;

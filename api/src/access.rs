@@ -64,7 +64,11 @@ impl Access {
 
     /// The project that the caller's key writes to. Asks nobody.
     pub fn ingest(&self, authorization: Option<&str>) -> Result<ProjectId> {
-        let text = bearer(authorization, "an ingest key")?;
+        self.ingest_key(bearer(authorization, "an ingest key")?)
+    }
+
+    /// The project that the key writes to, wherever in the request it stood.
+    pub(crate) fn ingest_key(&self, text: &str) -> Result<ProjectId> {
         let (kind, id) = parse(text).map_err(unauthenticated)?;
         if kind == KeyKind::Token {
             return Err(Answer::new(Kind::Denied, "a token does not write events, and this needs an ingest key")

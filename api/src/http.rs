@@ -17,6 +17,7 @@ mod problem;
 pub(crate) mod proxy;
 mod rest;
 mod routes;
+mod sentry;
 mod sql;
 
 pub(crate) use layer::RequestId;

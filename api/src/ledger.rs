@@ -6,6 +6,7 @@
 //! A crash loses what the last second counted, on both sides alike. A write whose outcome the database did not tell is tried
 //! again, and may then count twice.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const KEPT_US: i64 = 90 * 24 * 3_600_000_000;
 const PRUNE_EVERY: u32 = 3600;
 const MINUTE_US: i64 = 60_000_000;
 
-type Key = (ProjectId, i64, Outcome, &'static str);
+type Key = (ProjectId, i64, Outcome, Cow<'static, str>);
 
 /// What was counted and is not written yet.
 #[derive(Debug, Default)]
@@ -68,16 +69,23 @@ impl Ledger {
     }
 
     /// Counts events that came and met `outcome`, or (with [`Outcome::ClientDropped`]) never came.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the filters and client reports of Sentry's protocol"))]
-    pub(crate) fn note(&self, project: ProjectId, outcome: Outcome, reason: &'static str, events: usize, now_us: i64) {
+    /// Reasons are of fixed words, never a client's own.
+    pub(crate) fn note(
+        &self,
+        project: ProjectId,
+        outcome: Outcome,
+        reason: impl Into<Cow<'static, str>>,
+        events: usize,
+        now_us: i64,
+    ) {
         let arrived = if outcome == Outcome::ClientDropped { 0 } else { events };
         let entry = self.enter(project, arrived, now_us);
         self.add(&entry, outcome, reason, events as u64);
     }
 
-    fn add(&self, entry: &Entry, outcome: Outcome, reason: &'static str, events: u64) {
+    fn add(&self, entry: &Entry, outcome: Outcome, reason: impl Into<Cow<'static, str>>, events: u64) {
         if events > 0 {
-            *self.0.lock().entry((entry.project, entry.minute_us, outcome, reason)).or_default() += events;
+            *self.0.lock().entry((entry.project, entry.minute_us, outcome, reason.into())).or_default() += events;
         }
     }
 
@@ -120,7 +128,7 @@ impl Ledger {
             project: key.0,
             minute_us: key.1,
             outcome: key.2,
-            reason: key.3.to_owned(),
+            reason: key.3.clone().into_owned(),
             events: i64::try_from(*events).unwrap_or(i64::MAX),
         };
         let mut rows: Vec<LedgerRow> = counted.iter().map(row).collect();
@@ -175,6 +183,6 @@ mod tests {
         };
         assert_eq!(sum(&|outcome| outcome == Outcome::Received), 15);
         assert_eq!(sum(&|outcome| !matches!(outcome, Outcome::Received | Outcome::ClientDropped)), 15);
-        assert_eq!(counted[&(ProjectId(1), 60_000_000, Outcome::Rejected, "busy")], 7);
+        assert_eq!(counted[&(ProjectId(1), 60_000_000, Outcome::Rejected, "busy".into())], 7);
     }
 }

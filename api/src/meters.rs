@@ -23,6 +23,9 @@ pub(crate) enum Protocol {
     Append,
     AppendStream,
     Ndjson,
+    SentryEnvelope,
+    SentryStore,
+    SentrySecurity,
 }
 
 impl Protocol {
@@ -36,6 +39,9 @@ impl Protocol {
             Self::Append => "append",
             Self::AppendStream => "append_stream",
             Self::Ndjson => "ndjson",
+            Self::SentryEnvelope => "sentry_envelope",
+            Self::SentryStore => "sentry_store",
+            Self::SentrySecurity => "sentry_security",
         }
     }
 }

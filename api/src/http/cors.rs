@@ -40,7 +40,7 @@ pub(crate) fn is_ingest(path: &str) -> bool {
 }
 
 fn is_sentry(kind: &str) -> bool {
-    matches!(kind.trim_end_matches('/'), "envelope" | "store" | "security" | "minidump")
+    matches!(kind.trim_end_matches('/'), "envelope" | "store" | "security" | "csp-report")
 }
 
 impl Allowed {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn paths_that_take_events_are_known() {
-        for path in ["/v1/logs", "/api/v1/ingest", "/api/42/envelope/", "/api/42/store", "/api/7/security/"] {
+        for path in ["/v1/logs", "/api/v1/ingest", "/api/42/envelope/", "/api/42/store", "/api/7/csp-report/"] {
             assert!(is_ingest(path), "{path}");
         }
         for path in ["/", "/api/v1/sql", "/api/v1/ingest/x", "/api/v1/envelope/", "/api//envelope/", "/api/42/users"] {

@@ -70,8 +70,11 @@ fn make() -> OpenApi {
         SecurityScheme::Http(scheme)
     };
     let session = "Made by `POST /api/v1/login`. Requests that change something carry `x-tephra-csrf` as well.";
+    let dsn =
+        "The key of a DSN, which is an ingest key; or in `X-Sentry-Auth`, or the DSN in the header of the envelope.";
     components.security_schemes.extend([
         ("key".to_owned(), bearer("An ingest key, `teph_k_…`: it writes events to its project and reads nothing.")),
+        ("dsn".to_owned(), SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description("sentry_key", dsn)))),
         ("token".to_owned(), bearer("An API token, `teph_t_…`: what its projects and verbs allow.")),
         (
             "session".to_owned(),
@@ -83,7 +86,10 @@ fn make() -> OpenApi {
 
 /// The path of a route as the router writes it, for labels: of the routes only, however many paths clients think of.
 pub(super) fn known(path: &str) -> &'static str {
-    DOCUMENT.paths.paths.get_key_value(path).map_or("none", |(path, _)| path.as_str())
+    let paths = &DOCUMENT.paths.paths;
+    // Sentry's routes go by two names, of which the document has the one with a slash.
+    let found = paths.get_key_value(path).or_else(|| paths.get_key_value(format!("{path}/").as_str()));
+    found.map_or("none", |(path, _)| path.as_str())
 }
 
 #[cfg(test)]
@@ -156,5 +162,6 @@ mod tests {
     fn labels_are_of_routes_only() {
         assert_eq!(known("/api/v1/sql"), "/api/v1/sql");
         assert_eq!(known("/api/v1/nothing"), "none");
+        assert_eq!(known("/api/{project}/store"), "/api/{project}/store/");
     }
 }

@@ -6,7 +6,7 @@ use http::{Method, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{admin, compression, docs, health, layer, live, ndjson, otlp, rest, sql};
+use super::{admin, compression, docs, health, layer, live, ndjson, otlp, rest, sentry, sql};
 use crate::answer::{Answer, Kind};
 use crate::state::State;
 
@@ -20,7 +20,7 @@ pub(super) fn all() -> OpenApiRouter<State> {
         .routes(routes!(admin::roll))
         .routes(routes!(health::status))
         .routes(routes!(health::metrics));
-    let routes = routes.merge(otlp()).merge(rest::routes()).merge(live::routes()).merge(docs::routes());
+    let routes = routes.merge(otlp()).merge(sentry::routes()).merge(rest::routes()).merge(live::routes()).merge(docs::routes());
     for path in routes.get_openapi().paths.paths.keys() {
         debug_assert!(path.starts_with('/'), "{path}");
     }

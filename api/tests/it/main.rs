@@ -42,6 +42,7 @@ mod role_walk;
 mod roles;
 mod running;
 mod s3;
+mod sentry;
 mod sql;
 mod streams;
 mod tls;

@@ -17,6 +17,12 @@ pub(crate) fn has(package: &str) -> bool {
     python().with_file_name(package).exists()
 }
 
+/// Whether a Python package is installed.
+pub(crate) fn has_module(module: &str) -> bool {
+    let find = ["-c", &format!("import {module}")];
+    Command::new(python()).args(find).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// An S3 server in memory that goes with the test.
 pub(crate) struct S3Server {
     child: Child,

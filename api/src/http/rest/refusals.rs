@@ -31,6 +31,9 @@ pub(crate) struct Ingests;
 /// Failures of OTLP, which come as `google.rpc.Status` in the form of the request.
 pub(crate) struct OtlpRefusals;
 
+/// Failures of Sentry's protocol besides 400, in the form that its SDKs read.
+pub(crate) struct SentryRefusals;
+
 struct Refusal {
     status: &'static str,
     name: &'static str,
@@ -125,6 +128,18 @@ const INGEST: [&str; 9] = ["400", "401", "403", "408", "413", "415", "429", "500
 impl IntoResponses for Ingests {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         those(&INGEST)
+    }
+}
+
+impl IntoResponses for SentryRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let chosen = REFUSALS.iter().filter(|refusal| INGEST.contains(&refusal.status));
+        let described = chosen.filter(|refusal| !["400", "401"].contains(&refusal.status)).map(|refusal| {
+            let body = Content::new(Some(RefOr::Ref(Ref::from_schema_name("SentryRefused"))));
+            let response = ResponseBuilder::new().description(refusal.description).content("application/json", body);
+            (refusal.status.to_owned(), response.build().into())
+        });
+        described.collect()
     }
 }
 
