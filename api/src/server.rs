@@ -116,8 +116,9 @@ impl Server {
         }
 
         let settings = &state.settings;
-        let store =
-            Box::pin(Store::open(consumed(&settings.storage), clock.clone())).await.context("could not open the store")?;
+        let store = Box::pin(Store::open(consumed(&settings.storage), clock.clone()))
+            .await
+            .context("could not open the store")?;
         let spill = settings.data_dir().join("spill");
         let engine =
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
@@ -145,7 +146,24 @@ impl Server {
         let copying = CancellationToken::new();
         let copier = Copier::new(state.meta.clone(), &settings.meta, &settings.storage)?;
         let copier = copier.map(|copier| tokio::spawn(copier.run(copying.clone())));
-        Ok(Self { state, addresses, first_run, listeners, roller, rolling, counting, counter, bookkeeper, upkeep, keeper, outbox, tls, copier, copying, _lock: lock })
+        Ok(Self {
+            state,
+            addresses,
+            first_run,
+            listeners,
+            roller,
+            rolling,
+            counting,
+            counter,
+            bookkeeper,
+            upkeep,
+            keeper,
+            outbox,
+            tls,
+            copier,
+            copying,
+            _lock: lock,
+        })
     }
 
     /// Where it listens.

@@ -39,8 +39,10 @@ use crate::state::State;
 
 pub(crate) use input::{JsonBody, PathOf, QueryOf};
 pub(crate) use page::{Limit, Page};
-pub(crate) use refusals::{Asks, AsksAndWrites, Ingests, Opens, OtlpRefusals, Reads, SentryRefusals, SqlRefusals, Writes};
 pub(crate) use reach::{ProjectNames, projects};
+pub(crate) use refusals::{
+    Asks, AsksAndWrites, Ingests, Opens, OtlpRefusals, Reads, SentryRefusals, SqlRefusals, Writes,
+};
 pub(crate) use time::Time;
 pub(crate) use version::{IfMatch, Versioned, unless_known};
 

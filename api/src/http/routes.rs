@@ -20,7 +20,8 @@ pub(super) fn all() -> OpenApiRouter<State> {
         .routes(routes!(admin::roll))
         .routes(routes!(health::status))
         .routes(routes!(health::metrics));
-    let routes = routes.merge(otlp()).merge(sentry::routes()).merge(rest::routes()).merge(live::routes()).merge(docs::routes());
+    let routes =
+        routes.merge(otlp()).merge(sentry::routes()).merge(rest::routes()).merge(live::routes()).merge(docs::routes());
     for path in routes.get_openapi().paths.paths.keys() {
         debug_assert!(path.starts_with('/'), "{path}");
     }

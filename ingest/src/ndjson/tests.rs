@@ -1,8 +1,8 @@
 use tephra_storage::{Event, Kind, Level, ProjectId};
 
 use super::*;
-use crate::rules::Rules;
 use crate::limits::Limits;
+use crate::rules::Rules;
 
 const NOW: i64 = 1_760_000_000_000_000;
 

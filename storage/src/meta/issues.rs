@@ -21,8 +21,8 @@ use super::{Backend, Meta, Tx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ProjectId;
 
-pub use edit::{ArchiveUntil, Assignee, BULK_MAX, IssueEdit, ResolveIn, Selection, edit, edit_many};
 pub(crate) use edit::store;
+pub use edit::{ArchiveUntil, Assignee, BULK_MAX, IssueEdit, ResolveIn, Selection, edit, edit_many};
 pub(crate) use figures::{GROUP_COLUMNS, HOUR_US, recompute};
 pub use figures::{Group, HourCount};
 pub use list::{Assigned, IssueCursor, IssueFilter, IssuePage, IssueSort, StateCount};
@@ -154,7 +154,8 @@ pub(crate) const COLUMNS: &str = "id, project_id, number, title, culprit, kind, 
 
 impl Issue {
     pub(crate) fn read(row: &AnyRow) -> sqlx::Result<Self> {
-        let unknown = |what: &str, word: &str| sqlx::Error::Decode(format!("`{word}` is not the {what} of an issue").into());
+        let unknown =
+            |what: &str, word: &str| sqlx::Error::Decode(format!("`{word}` is not the {what} of an issue").into());
         let (state, reason): (String, String) = (row.try_get(9)?, row.try_get(10)?);
         let project: i64 = row.try_get(1)?;
         Ok(Self {
