@@ -53,7 +53,7 @@ async fn restore(settings: &Settings) -> anyhow::Result<String> {
     let restored = if status.hot_rows > 0 {
         Err(anyhow::anyhow!("the data directory `{}` holds events of its own", settings.data_dir().display()))
     } else {
-        copies.restore(&storage.node_id, status.watermark).await.context("could not restore the metadata")
+        copies.restore(&storage.node_id).await.context("could not restore the metadata")
     };
     store.close().await?;
     let restored = restored?;
@@ -75,8 +75,8 @@ fn report(settings: &Settings, status: &StoreStatus, restored: &Restored, now_us
         text.push_str(&format!("skipped   `{copy}`: {why}\n"));
     }
     text.push_str(&format!(
-        "\nWhat people changed in those {age} is gone, and issues do not count the events of that time, which are in the \
-         history all the same.\nStart the server with `cold.url` as it is here:\n\n  \
+        "\nWhat people changed in those {age} is gone. Issues are counted anew from the history by the first start.\n\
+         Start the server with `cold.url` as it is here:\n\n  \
          TEPHRA_COLD_URL={} tephra serve --data-dir {}\n",
         settings.storage.cold.url,
         settings.data_dir().display(),

@@ -1,11 +1,13 @@
 //! The machine is gone, the lake is not: an empty data directory gets everything back that the lake and its copy hold.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::protocol::{Protocol, samples};
-use crate::server::{Folder, Setup, tephra, text};
+use crate::server::{Folder, Server, Setup, tephra, text};
 
 fn restore(from: &str, data_dir: &Path) -> std::process::Output {
     tephra(&["restore", "--from", from, "--data-dir", data_dir.to_str().unwrap()], &[])
@@ -43,6 +45,60 @@ async fn an_empty_machine_comes_back_from_the_lake_alone() {
 
     let again = restore(&url, &server.data_dir());
     assert!(!again.status.success() && text(&again).contains("in use"), "{}", text(&again));
+}
+
+#[tokio::test]
+async fn issues_come_back_with_the_counts_of_the_history() {
+    let lake = Folder::new();
+    let url = Url::from_directory_path(lake.path()).unwrap().to_string();
+    let setup = Setup::default().set("cold.url", &url).set("meta.copy_interval_ms", 0).set("live.keep_ms", 0);
+    let mut server = setup.clone().start().await;
+    fail(&server, "Before", 4).await;
+    server.roll().await;
+    until_counted(&server, json!({ "Before": 4 })).await;
+    assert!(server.stop().success());
+    // After the copy of that stop: more of the same, something new, and something that goes with the machine.
+    let server = server.restart().await;
+    fail(&server, "Before", 3).await;
+    fail(&server, "After", 2).await;
+    server.roll().await;
+    fail(&server, "Lost", 1).await;
+    let first_run = std::fs::read_to_string(server.data_dir().join("first-run.env")).unwrap();
+    drop(server);
+
+    let folder = Folder::new();
+    let data_dir = folder.path().join("data");
+    let output = restore(&url, &data_dir);
+    assert!(output.status.success(), "{}", text(&output));
+    std::fs::write(data_dir.join("first-run.env"), first_run).unwrap();
+    let server = setup.start_in(folder).await;
+    until_counted(&server, json!({ "Before": 7, "After": 2 })).await;
+    fail(&server, "After", 1).await;
+    until_counted(&server, json!({ "Before": 7, "After": 3 })).await;
+}
+
+async fn fail(server: &Server, kind: &str, times: usize) {
+    let line = json!({ "level": "error", "exception_type": kind, "exception_value": "broke" }).to_string() + "\n";
+    let request = server.http.post(format!("{}/api/v1/ingest", server.url)).bearer_auth(&server.key);
+    let answer = request.body(line.repeat(times)).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+}
+
+/// Waits until there are just these issues, by the type in their title, with so many events.
+async fn until_counted(server: &Server, wanted: Value) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let request = server.http.get(format!("{}/api/v1/issues?project=1", server.url)).bearer_auth(&server.token);
+        let page: Value = request.send().await.unwrap().json().await.unwrap();
+        let issues = page["items"].as_array().unwrap().iter();
+        let title = |issue: &Value| issue["title"].as_str().unwrap().split(':').next().unwrap().to_owned();
+        let found: Map<_, _> = issues.map(|issue| (title(issue), issue["events"].clone())).collect();
+        if Value::Object(found) == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{wanted} is wanted, and stays {page:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -26,13 +26,13 @@ pub struct Restored {
 }
 
 impl Copies {
-    /// Brings the newest good copy back. `watermark` is the last hot batch of `node_id` that the lake holds: what the copy has
-    /// counted beyond it went with the old machine, and the new one gives the same numbers to other batches.
+    /// Brings the newest good copy back, without where `node_id` stood in counting events into issues: the copy may have counted
+    /// batches that went with the old machine, or lack some that are in the lake, so the next start counts the lake anew.
     ///
     /// # Errors
     /// `Conflict` where there is a metadata database already, `NotFound` where there is no copy, `Corrupt` where none is good,
     /// `Busy` where the object store cannot be reached.
-    pub async fn restore(&self, node_id: &str, watermark: u64) -> Result<Restored> {
+    pub async fn restore(&self, node_id: &str) -> Result<Restored> {
         let target = self.data_dir.join(SQLITE_FILE);
         if target.exists() {
             let text = format!("there is a metadata database already: `{}`", target.display());
@@ -45,7 +45,7 @@ impl Copies {
         let mut damaged = Vec::new();
         for copy in copies {
             let unfinished = self.data_dir.join(UNFINISHED_FILE);
-            match self.bring(&copy, &unfinished, node_id, watermark).await {
+            match self.bring(&copy, &unfinished, node_id).await {
                 Ok(()) => {
                     let named = std::fs::rename(&unfinished, &target);
                     let synced = named.and_then(|()| File::open(&self.data_dir)?.sync_all());
@@ -60,7 +60,7 @@ impl Copies {
         Err(Error::corrupt(format!("no copy of the metadata is good: {}", list.join("; "))))
     }
 
-    async fn bring(&self, copy: &Copy, file: &Path, node_id: &str, watermark: u64) -> Result<()> {
+    async fn bring(&self, copy: &Copy, file: &Path, node_id: &str) -> Result<()> {
         let got = self.store.get(&copy.path()).await.map_err(unreachable("read a copy"))?;
         let bytes = got.bytes().await.map_err(unreachable("read a copy"))?;
         if Sha256::digest(&bytes)[..] != copy.digest() {
@@ -71,7 +71,7 @@ impl Copies {
             out.sync_all()
         });
         written.map_err(|error| failed("write the copy", error))?;
-        let sound = settle(file, node_id, watermark).await;
+        let sound = settle(file, node_id).await;
         // What SQLite leaves beside a file under its unfinished name would be taken for another database's.
         for end in ["-wal", "-shm", "-journal"] {
             remove(&file.with_file_name(format!("{UNFINISHED_FILE}{end}")))?;
@@ -80,8 +80,8 @@ impl Copies {
     }
 }
 
-/// Checks the whole file, and takes back what was counted of batches that are gone.
-async fn settle(file: &Path, node_id: &str, watermark: u64) -> Result<()> {
+/// Checks the whole file, and forgets where the node stood.
+async fn settle(file: &Path, node_id: &str) -> Result<()> {
     install_drivers();
     let unsound = |error: sqlx::Error| Error::corrupt(format!("it is no sound database: {error}"));
     let pool = AnyPoolOptions::new().max_connections(1).connect(&sqlite_url(file)?).await.map_err(unsound)?;
@@ -91,11 +91,7 @@ async fn settle(file: &Path, node_id: &str, watermark: u64) -> Result<()> {
             let faults: Vec<String> = found.into_iter().take(3).map(|(fault,)| fault).collect();
             return Ok(Err(Error::corrupt(format!("it is no sound database: {}", faults.join("; ")))));
         }
-        sqlx::query("UPDATE counted SET sequence = $1 WHERE node_id = $2 AND sequence > $1")
-            .bind(watermark as i64)
-            .bind(node_id)
-            .execute(&pool)
-            .await?;
+        sqlx::query("DELETE FROM counted WHERE node_id = $1").bind(node_id).execute(&pool).await?;
         Ok(Ok(()))
     };
     let checked = checked.await.map_err(unsound);

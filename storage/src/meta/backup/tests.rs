@@ -65,14 +65,14 @@ async fn an_empty_machine_gets_the_newest_good_copy() {
     bytes[middle] ^= 1;
     std::fs::write(path(&taken[0]), &bytes).unwrap();
     let new = Machine::on(lake.path());
-    let restored = new.copies().restore("node-1", 15).await.unwrap();
+    let restored = new.copies().restore("node-1").await.unwrap();
     assert_eq!((&restored.copy, &restored.damaged[0].0), (&taken[1], &taken[0]));
     let meta = new.meta(&clock).await;
-    assert_eq!(counted(&meta).await, [("node-1".to_owned(), 15), ("other".to_owned(), 99)]);
+    assert_eq!(counted(&meta).await, [("other".to_owned(), 99)]);
     let names: Vec<_> = std::fs::read_dir(new.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{names:?}");
 
-    let again = new.copies().restore("node-1", 15).await.unwrap_err();
+    let again = new.copies().restore("node-1").await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Conflict);
 }
 
@@ -80,12 +80,12 @@ async fn an_empty_machine_gets_the_newest_good_copy() {
 async fn what_is_not_there_or_not_sound_is_told() {
     let lake = tempfile::tempdir().unwrap();
     let new = Machine::on(lake.path());
-    assert_eq!(new.copies().restore("node-1", 0).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(new.copies().restore("node-1").await.unwrap_err().kind(), ErrorKind::NotFound);
     let nonsense = zstd::stream::encode_all(&b"no database at all, though of the right digest"[..], 3).unwrap();
     let copy = Copy::new(1, Sha256::digest(&nonsense).into());
     std::fs::create_dir_all(lake.path().join("meta")).unwrap();
     std::fs::write(lake.path().join("meta").join(copy.to_string()), nonsense).unwrap();
-    let error = new.copies().restore("node-1", 0).await.unwrap_err();
+    let error = new.copies().restore("node-1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(!new.dir.path().join(super::super::open::SQLITE_FILE).exists());
 }
