@@ -38,11 +38,25 @@ pub struct IngestKey {
     pub revoked_at_us: Option<i64>,
     /// When it was last used, to the minute or so, µs UTC.
     pub used_at_us: Option<i64>,
+    /// How fast events may come with it; the server's default where it is absent.
+    pub rate: Option<KeyRate>,
     /// Grows with every change.
     pub version: i64,
 }
 
-const COLUMNS: &str = "id, project_id, name, secret, created_at, created_by, disabled_at, revoked_at, used_at, version";
+/// How fast events may come with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRate {
+    /// So many events; 0 is no limit.
+    pub events: u32,
+    /// In so many seconds.
+    pub seconds: u32,
+    /// So many at once; 0 is `events`.
+    pub burst: u32,
+}
+
+const COLUMNS: &str = "id, project_id, name, secret, created_at, created_by, disabled_at, revoked_at, used_at, version,
+    rate_events, rate_seconds, rate_burst";
 
 impl IngestKey {
     fn read(row: &AnyRow) -> sqlx::Result<Self> {
@@ -57,11 +71,24 @@ impl IngestKey {
             revoked_at_us: row.try_get(7)?,
             used_at_us: row.try_get(8)?,
             version: row.try_get(9)?,
+            rate: KeyRate::read(row)?,
         })
     }
 
     fn shown(&self) -> serde_json::Value {
-        json!({ "name": self.name, "disabled": self.disabled_at_us.is_some() })
+        let rate = self.rate.map(|rate| json!({ "events": rate.events, "seconds": rate.seconds, "burst": rate.burst }));
+        json!({ "name": self.name, "disabled": self.disabled_at_us.is_some(), "rate": rate })
+    }
+}
+
+impl KeyRate {
+    fn read(row: &AnyRow) -> sqlx::Result<Option<Self>> {
+        let number = |index: usize| -> sqlx::Result<Option<u32>> {
+            let number: Option<i64> = row.try_get(index)?;
+            Ok(number.map(|number| u32::try_from(number).unwrap_or_default()))
+        };
+        let (Some(events), Some(seconds), burst) = (number(10)?, number(11)?, number(12)?) else { return Ok(None) };
+        Ok(Some(Self { events, seconds, burst: burst.unwrap_or_default() }))
     }
 }
 
@@ -139,6 +166,7 @@ pub async fn create(
         disabled_at_us: None,
         revoked_at_us: None,
         used_at_us: None,
+        rate: None,
         version: 1,
     };
     sqlx::query(
@@ -158,21 +186,35 @@ pub async fn create(
     Ok(key)
 }
 
-/// Renames a key or switches it off or on, where it still has the version that the caller saw.
+/// Renames a key, limits it, or switches it off or on, where it still has the version that the caller saw.
 ///
 /// # Errors
-/// `Invalid` for a name that is not allowed, `Conflict` where somebody changed it meanwhile.
-pub async fn update(tx: &mut Tx, actor: &Actor, before: &IngestKey, name: &str, disabled: bool) -> Result<IngestKey> {
+/// `Invalid` for a name or rate that is not allowed, `Conflict` where somebody changed it meanwhile.
+pub async fn update(
+    tx: &mut Tx,
+    actor: &Actor,
+    before: &IngestKey,
+    name: &str,
+    disabled: bool,
+    rate: Option<KeyRate>,
+) -> Result<IngestKey> {
     check(name)?;
+    if rate.is_some_and(|rate| rate.seconds == 0) {
+        return Err(Error::invalid("the rate of a key is to be of at least one second"));
+    }
     let disabled_at_us = disabled.then(|| before.disabled_at_us.unwrap_or(tx.now_us()));
-    let after =
-        IngestKey { name: name.trim().to_owned(), disabled_at_us, version: before.version + 1, ..before.clone() };
+    let (name, version) = (name.trim().to_owned(), before.version + 1);
+    let after = IngestKey { name, disabled_at_us, rate, version, ..before.clone() };
     let done = sqlx::query(
-        "UPDATE ingest_keys SET name = $1, disabled_at = $2, version = version + 1
-         WHERE id = $3 AND version = $4 AND revoked_at IS NULL",
+        "UPDATE ingest_keys SET name = $1, disabled_at = $2, rate_events = $3, rate_seconds = $4, rate_burst = $5,
+             version = version + 1
+         WHERE id = $6 AND version = $7 AND revoked_at IS NULL",
     )
     .bind(after.name.as_str())
     .bind(disabled_at_us)
+    .bind(rate.map(|rate| i64::from(rate.events)))
+    .bind(rate.map(|rate| i64::from(rate.seconds)))
+    .bind(rate.map(|rate| i64::from(rate.burst)))
     .bind(before.id.as_str())
     .bind(before.version)
     .execute(tx.connection())

@@ -198,10 +198,14 @@ async fn keys_and_tokens_end_for_ever() {
         assert_eq!(meta.key(&key.id).await.unwrap().unwrap().used_at_us, Some(5));
 
         let mut tx = meta.begin().await.unwrap();
-        let off: IngestKey = keys::update(&mut tx, &actor, &key, "web", true).await.unwrap();
+        let off: IngestKey = {
+            let rate = Some(keys::KeyRate { events: 5, seconds: 60, burst: 0 });
+            keys::update(&mut tx, &actor, &key, "web", true, rate).await.unwrap()
+        };
         tokens::revoke(&mut tx, &actor, &token).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(meta.keys(None).await.unwrap(), []);
+        assert_eq!(meta.key(&key.id).await.unwrap().unwrap().rate, off.rate);
         assert_eq!(meta.token("token").await.unwrap(), None);
         let mut tx = meta.begin().await.unwrap();
         assert_eq!(keys::revoke(&mut tx, &actor, &key).await.unwrap_err().kind(), ErrorKind::Conflict);
