@@ -23,12 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Kind, Result};
 use crate::auth::session::IDLE_US;
-use crate::settings::Settings;
+use crate::settings::{LimitSettings, Settings};
 
 pub use first_run::{FIRST_RUN_FILE, FirstRun, Urls, read as read_first_run};
 pub use key::{KeyKind, Secret};
 pub(crate) use key::{hash, parse};
 pub(crate) use known::{Credential, HeldUp, Identity, Known};
+pub(crate) use ring::Pass;
 use ring::KeyRing;
 
 /// How long a change made elsewhere may go unseen.
@@ -42,6 +43,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 pub struct Access {
     meta: Meta,
     ring: ArcSwap<KeyRing>,
+    limits: LimitSettings,
     /// One reload at a time, so that an older list never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
     pub(crate) known: Known,
@@ -52,23 +54,24 @@ impl Access {
     /// `first-run.env` always names the present ones.
     pub async fn open(meta: Meta, settings: &Settings, urls: &Urls) -> anyhow::Result<(Self, Option<FirstRun>)> {
         let first = start::prepare(&meta, settings, urls).await?;
-        let ring = KeyRing::read(&meta, &KeyRing::default()).await?;
+        let ring = KeyRing::read(&meta, &settings.limit, &KeyRing::default()).await?;
         let access = Self {
             meta,
             ring: ArcSwap::from_pointee(ring),
+            limits: settings.limit,
             reloading: tokio::sync::Mutex::default(),
             known: Known::default(),
         };
         Ok((access, first))
     }
 
-    /// The project that the caller's key writes to. Asks nobody.
-    pub fn ingest(&self, authorization: Option<&str>) -> Result<ProjectId> {
+    /// Lets the caller's key in to its project. Asks nobody.
+    pub(crate) fn ingest(&self, authorization: Option<&str>) -> Result<Pass> {
         self.ingest_key(bearer(authorization, "an ingest key")?)
     }
 
-    /// The project that the key writes to, wherever in the request it stood.
-    pub(crate) fn ingest_key(&self, text: &str) -> Result<ProjectId> {
+    /// The same, wherever in the request the key stood.
+    pub(crate) fn ingest_key(&self, text: &str) -> Result<Pass> {
         let (kind, id) = parse(text).map_err(unauthenticated)?;
         if kind == KeyKind::Token {
             return Err(Answer::new(Kind::Denied, "a token does not write events, and this needs an ingest key")
@@ -86,7 +89,7 @@ impl Access {
 
     async fn reload(&self) -> Result<()> {
         let _turn = self.reloading.lock().await;
-        let ring = KeyRing::read(&self.meta, &self.ring.load()).await?;
+        let ring = KeyRing::read(&self.meta, &self.limits, &self.ring.load()).await?;
         self.ring.store(Arc::new(ring));
         Ok(())
     }

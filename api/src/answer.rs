@@ -11,6 +11,8 @@ use http::StatusCode;
 use tephra_ingest::native::refusal::Kind as R;
 use tonic::Code;
 
+use crate::gate::Limits;
+
 /// What went wrong, and so what the caller should do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -135,7 +137,9 @@ pub struct Answer {
     /// What may help.
     pub hint: Option<String>,
     /// The input field at fault.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
+    /// The limits that a sender of events met. Boxed, as answers are handed up often and limits are rare.
+    pub(crate) limits: Option<Box<Limits>>,
 }
 
 /// Result of a request.
@@ -148,7 +152,8 @@ impl Answer {
     /// A failure without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let retry_after = matches!(kind, Kind::Busy | Kind::RateLimited).then_some(RETRY_AFTER);
-        Self { kind, message: message.into(), retry_after, position: None, hint: None, field: None }
+        let message = message.into();
+        Self { kind, message, retry_after, position: None, hint: None, field: None, limits: None }
     }
 
     /// The same with a hint.
@@ -161,7 +166,7 @@ impl Answer {
     /// The same with the name of the input field at fault, as the request spells it.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(field.into().into_boxed_str());
         self
     }
 

@@ -52,17 +52,18 @@ async fn call(state: &State, request: Request<Incoming>) -> crate::answer::Resul
         return Ok(reply::no_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let project_id = state.access.ingest(authorization)?;
+    let pass = state.access.ingest(authorization)?;
+    let project_id = pass.project;
     let path = request.uri().path().to_owned();
     let encoding = frames::encoding(request.headers());
     let encoding = encoding.inspect_err(|answer| state.ledger.refused(project_id, answer, state.clock.now_us()));
     let encoding: Option<Arc<str>> = encoding?.map(Into::into);
     let frames = frames::Frames::new(state, request.into_body());
     match path.as_str() {
-        LOGS => unary::export_logs(state, project_id, encoding, frames).await,
-        TRACES => unary::export_traces(state, project_id, encoding, frames).await,
-        APPEND => unary::append(state, project_id, encoding, frames).await,
-        APPEND_STREAM => Ok(append_stream::serve(state, project_id, encoding, frames)),
+        LOGS => unary::export_logs(state, pass, encoding, frames).await,
+        TRACES => unary::export_traces(state, pass, encoding, frames).await,
+        APPEND => unary::append(state, pass, encoding, frames).await,
+        APPEND_STREAM => Ok(append_stream::serve(state, pass, encoding, frames)),
         _ => Err(Answer::new(Kind::NotFound, format!("no method `{path}`"))),
     }
 }

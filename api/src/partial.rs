@@ -26,13 +26,16 @@ struct Exported {
 
 impl PartialSuccess {
     pub(crate) fn of(accepted: &Accepted) -> Self {
-        let rejected = &accepted.rejected;
+        let rejected = accepted.rejected.iter().map(|one| (one.index, one.reason.as_str()));
+        let limited = accepted.limited.iter().map(|(index, reason)| (*index, reason.sentence()));
+        let rejected = rejected.chain(limited);
+        let number = accepted.rejected.len() + accepted.limited.len();
         let mut reasons: Vec<String> =
-            rejected.iter().take(REASONS_MAX).map(|one| format!("record {}: {}", one.index, one.reason)).collect();
-        if rejected.len() > REASONS_MAX {
-            reasons.push(format!("and {} more", rejected.len() - REASONS_MAX));
+            rejected.take(REASONS_MAX).map(|(index, reason)| format!("record {index}: {reason}")).collect();
+        if number > REASONS_MAX {
+            reasons.push(format!("and {} more", number - REASONS_MAX));
         }
-        Self { rejected: rejected.len() as i64, error_message: reasons.join("; ") }
+        Self { rejected: number as i64, error_message: reasons.join("; ") }
     }
 
     fn is_whole(&self) -> bool {
@@ -67,7 +70,7 @@ mod tests {
     #[test]
     fn the_answer_is_what_opentelemetry_reads() {
         let rejected = (0..7).map(|index| Rejected { index, reason: "too large".to_owned() }).collect();
-        let partial = PartialSuccess::of(&Accepted { accepted: 1, duplicates: vec![], rejected });
+        let partial = PartialSuccess::of(&Accepted { accepted: 1, rejected, ..Accepted::default() });
         let read = ExportLogsServiceResponse::decode(partial.clone().protobuf()).unwrap().partial_success.unwrap();
         assert_eq!(read.rejected_log_records, 7);
         assert!(read.error_message.starts_with("record 0: too large; "), "{}", read.error_message);

@@ -11,6 +11,17 @@ use tephra_storage::meta::{Meta, keys};
 
 use super::key::hash;
 use crate::answer::Result;
+use crate::gate::{Gate, KeyGate, Rate};
+use crate::settings::LimitSettings;
+
+/// What a key opens.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    /// The project that it writes to.
+    pub(crate) project: ProjectId,
+    /// How fast it may.
+    pub(crate) key: Arc<KeyGate>,
+}
 
 /// The keys of one moment.
 #[derive(Debug, Default)]
@@ -19,14 +30,15 @@ pub(super) struct KeyRing(HashMap<[u8; 32], Arc<Key>>);
 #[derive(Debug)]
 struct Key {
     id: String,
-    project: ProjectId,
+    pass: Pass,
+    rate: Option<Rate>,
     /// µs UTC; 0 where it was not used since it was last written down.
     used_us: AtomicI64,
 }
 
 impl KeyRing {
     /// Reads them; what was noted of keys in `before` goes on.
-    pub(super) async fn read(meta: &Meta, before: &Self) -> Result<Self> {
+    pub(super) async fn read(meta: &Meta, limits: &LimitSettings, before: &Self) -> Result<Self> {
         let mut keys = HashMap::new();
         for key in meta.keys(None).await? {
             let hash = match key.secret.strip_prefix(keys::HASHED) {
@@ -40,18 +52,24 @@ impl KeyRing {
                     bytes
                 }
             };
-            let kept = before.0.get(&hash).filter(|old| old.id == key.id && old.project == key.project).cloned();
-            let key = || Arc::new(Key { id: key.id, project: key.project, used_us: AtomicI64::new(0) });
+            let rate = key.rate.map(Rate::from);
+            let old = before.0.get(&hash).filter(|old| old.id == key.id && old.pass.project == key.project);
+            let kept = old.filter(|old| old.rate == rate).cloned();
+            let key = || {
+                let gate = Arc::new(Gate::key(rate, limits, old.map(|old| old.pass.key.as_ref())));
+                let used_us = AtomicI64::new(old.map_or(0, |old| old.used_us.swap(0, Ordering::Relaxed)));
+                Arc::new(Key { id: key.id, pass: Pass { project: key.project, key: gate }, rate, used_us })
+            };
             keys.insert(hash, kept.unwrap_or_else(key));
         }
         Ok(Self(keys))
     }
 
-    /// The project of the key with that hash.
-    pub(super) fn find(&self, hash: &[u8; 32], now_us: i64) -> Option<ProjectId> {
+    /// What the key with that hash opens.
+    pub(super) fn find(&self, hash: &[u8; 32], now_us: i64) -> Option<Pass> {
         let key = self.0.get(hash)?;
         key.used_us.store(now_us, Ordering::Relaxed);
-        Some(key.project)
+        Some(key.pass.clone())
     }
 
     /// The keys that were used since this was last asked.

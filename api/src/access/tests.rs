@@ -28,7 +28,7 @@ async fn the_first_start_makes_an_owner_and_later_ones_keep_what_there_is() {
     let (access, first) = open(dir.path(), 1).await;
     let first = first.unwrap();
     let key = format!("bearer  {}", shown(&first.key));
-    assert_eq!(access.ingest(Some(&key)).unwrap(), ProjectId(1));
+    assert_eq!(access.ingest(Some(&key)).unwrap().project, ProjectId(1));
     let owner = access.meta.user_by_email("Owner@localhost").await.unwrap().unwrap();
     assert!(owner.password_once && owner.role == crate::roles::Role::Owner);
     let token = access.meta.tokens(Some(&owner.id)).await.unwrap().remove(0);
@@ -36,7 +36,7 @@ async fn the_first_start_makes_an_owner_and_later_ones_keep_what_there_is() {
 
     let (again, none) = open(dir.path(), 2).await;
     assert!(none.is_none());
-    assert_eq!(again.ingest(Some(&key)).unwrap(), ProjectId(1));
+    assert_eq!(again.ingest(Some(&key)).unwrap().project, ProjectId(1));
     let file = read_first_run(dir.path()).unwrap().unwrap();
     assert_eq!(file["TEPHRA_URL"], "http://127.0.0.1:2");
     assert_eq!(file["TEPHRA_KEY"], shown(&first.key));
@@ -64,7 +64,7 @@ async fn an_older_list_is_taken_over() {
 
     let (access, first) = open(dir.path(), 1).await;
     assert!(first.unwrap().key.is_none());
-    assert_eq!(access.ingest(Some(&format!("Bearer {}", key.show()))).unwrap(), ProjectId(1));
+    assert_eq!(access.ingest(Some(&format!("Bearer {}", key.show()))).unwrap().project, ProjectId(1));
     let kept = access.meta.token(token.id()).await.unwrap().unwrap();
     assert_eq!(kept.hash, hex::encode(hash(token.show())));
     let file = read_first_run(dir.path()).unwrap().unwrap();

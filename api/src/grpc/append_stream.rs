@@ -14,7 +14,6 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use prost::Message as _;
 use tephra_ingest::native::{AppendResponse, Refusal};
-use tephra_storage::ProjectId;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -22,21 +21,17 @@ use super::frames::{Frames, Message, Read};
 use super::reply::{self, Body};
 use super::unary::{BatchId, appended};
 use crate::accept::{Incoming, accept};
+use crate::access::Pass;
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::{self, Protocol};
 use crate::state::State;
 
 /// Begins a stream.
-pub(super) fn serve(
-    state: &State,
-    project_id: ProjectId,
-    encoding: Option<Arc<str>>,
-    frames: Frames,
-) -> Response<Body> {
+pub(super) fn serve(state: &State, pass: Pass, encoding: Option<Arc<str>>, frames: Frames) -> Response<Body> {
     let (sender, batches) = mpsc::channel(1);
     let stream = AppendStream {
         state: state.clone(),
-        project_id,
+        pass,
         encoding,
         batches,
         _reader: AbortOnDropHandle::new(tokio::spawn(read(frames, sender))),
@@ -59,7 +54,7 @@ async fn read(mut frames: Frames, batches: mpsc::Sender<Result<Read>>) {
 
 struct AppendStream {
     state: State,
-    project_id: ProjectId,
+    pass: Pass,
     encoding: Option<Arc<str>>,
     batches: mpsc::Receiver<Result<Read>>,
     _reader: AbortOnDropHandle<()>,
@@ -98,13 +93,13 @@ impl AppendStream {
     fn take(&mut self, read: Option<Result<Read>>) {
         match read {
             Some(Ok(Read::Message(message))) => {
-                let (state, project_id) = (self.state.clone(), self.project_id);
+                let (state, pass) = (self.state.clone(), self.pass.clone());
                 let encoding = self.encoding.clone();
-                self.pending.push_back(Box::pin(append(state, project_id, encoding, message)));
+                self.pending.push_back(Box::pin(append(state, pass, encoding, message)));
             }
             Some(Ok(Read::Refused { answer, start })) => {
                 meters::refused(Protocol::AppendStream, 0, answer.kind);
-                self.state.ledger.refused(self.project_id, &answer, self.state.clock.now_us());
+                self.state.ledger.refused(self.pass.project, &answer, self.state.clock.now_us());
                 let id = BatchId::default();
                 id.note(&start);
                 self.pending.push_back(Box::pin(async move { refused(id.get(), &answer) }));
@@ -115,7 +110,8 @@ impl AppendStream {
     }
 }
 
-async fn append(state: State, project_id: ProjectId, encoding: Option<Arc<str>>, message: Message) -> AppendResponse {
+async fn append(state: State, pass: Pass, encoding: Option<Arc<str>>, message: Message) -> AppendResponse {
+    let Pass { project: project_id, key } = pass;
     let id = BatchId::default();
     let encoding = match message.encoding(encoding.as_deref()) {
         Ok(encoding) => encoding,
@@ -129,7 +125,7 @@ async fn append(state: State, project_id: ProjectId, encoding: Option<Arc<str>>,
         id.note(&message.body);
     }
     let (protocol, body, share) = (Protocol::AppendStream, message.body, message.share);
-    let incoming = Incoming { protocol, project_id, encoding, body, share };
+    let incoming = Incoming { protocol, project_id, key, encoding, body, share };
     match accept(&state, incoming, id.decoder()).await {
         Ok(accepted) => appended(id.get(), accepted),
         Err(answer) => refused(id.get(), &answer),

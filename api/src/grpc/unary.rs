@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::Response;
 use prost::Message as _;
-use tephra_ingest::native::{self, AppendResponse};
+use tephra_ingest::native::{self, AppendResponse, Rejected};
 use tephra_ingest::{Receipt, otlp};
-use tephra_storage::ProjectId;
 
 use super::frames::{Frames, Read};
 use super::reply::{self, Body};
 use crate::accept::{Accepted, Decoder, Incoming, accept};
+use crate::access::Pass;
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
 use crate::partial::PartialSuccess;
@@ -23,33 +23,28 @@ type Encoding = Option<Arc<str>>;
 /// `LogsService/Export`.
 pub(super) async fn export_logs(
     state: &State,
-    project: ProjectId,
+    pass: Pass,
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Response<Body>> {
-    let incoming = receive(state, Protocol::OtlpLogsGrpc, project, encoding, frames).await?;
+    let incoming = receive(state, Protocol::OtlpLogsGrpc, pass, encoding, frames).await?;
     export(state, incoming, otlp::logs_protobuf).await
 }
 
 /// `TraceService/Export`.
 pub(super) async fn export_traces(
     state: &State,
-    project: ProjectId,
+    pass: Pass,
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Response<Body>> {
-    let incoming = receive(state, Protocol::OtlpTracesGrpc, project, encoding, frames).await?;
+    let incoming = receive(state, Protocol::OtlpTracesGrpc, pass, encoding, frames).await?;
     export(state, incoming, otlp::traces_protobuf).await
 }
 
 /// `IngestService/Append`.
-pub(super) async fn append(
-    state: &State,
-    project: ProjectId,
-    encoding: Encoding,
-    frames: Frames,
-) -> Result<Response<Body>> {
-    let incoming = receive(state, Protocol::Append, project, encoding, frames).await?;
+pub(super) async fn append(state: &State, pass: Pass, encoding: Encoding, frames: Frames) -> Result<Response<Body>> {
+    let incoming = receive(state, Protocol::Append, pass, encoding, frames).await?;
     let batch_id = BatchId::default();
     let accepted = accept(state, incoming, batch_id.decoder()).await?;
     Ok(reply::message(&appended(batch_id.get(), accepted).encode_to_vec()))
@@ -63,27 +58,24 @@ async fn export(state: &State, incoming: Incoming, decoder: impl Decoder) -> Res
 async fn receive(
     state: &State,
     protocol: Protocol,
-    project_id: ProjectId,
+    pass: Pass,
     encoding: Encoding,
     frames: Frames,
 ) -> Result<Incoming> {
-    let received = read_call(protocol, project_id, encoding, frames).await;
+    let project_id = pass.project;
+    let received = read_call(protocol, pass, encoding, frames).await;
     received.inspect_err(|answer| state.ledger.refused(project_id, answer, state.clock.now_us()))
 }
 
-async fn read_call(
-    protocol: Protocol,
-    project_id: ProjectId,
-    encoding: Encoding,
-    mut frames: Frames,
-) -> Result<Incoming> {
+async fn read_call(protocol: Protocol, pass: Pass, encoding: Encoding, mut frames: Frames) -> Result<Incoming> {
     let message = match frames.next(false).await? {
         Read::Message(message) => message,
         Read::Refused { answer, .. } => return Err(answer),
         Read::End => return Err(Answer::new(Kind::Invalid, "the call has no message")),
     };
     let encoding = message.encoding(encoding.as_deref())?;
-    Ok(Incoming { protocol, project_id, encoding, body: message.body, share: message.share })
+    let Pass { project: project_id, key } = pass;
+    Ok(Incoming { protocol, project_id, key, encoding, body: message.body, share: message.share })
 }
 
 /// The batch's id, which the decoder finds and the answer repeats.
@@ -112,9 +104,10 @@ impl BatchId {
 
 /// The answer to a batch that was taken.
 pub(super) fn appended(batch_id: u64, accepted: Accepted) -> AppendResponse {
-    let Accepted { accepted, duplicates, rejected } = accepted;
-    let rejected = rejected.into_iter().map(Into::into).collect();
-    AppendResponse { batch_id, accepted, duplicates, rejected, refusal: None }
+    let Accepted { accepted, duplicates, rejected, filtered, limited, .. } = accepted;
+    let limited = limited.into_iter().map(|(index, reason)| Rejected { index, reason: reason.sentence().to_owned() });
+    let rejected = rejected.into_iter().map(Into::into).chain(limited).collect();
+    AppendResponse { batch_id, accepted, duplicates, rejected, refusal: None, filtered: filtered.len() as u32 }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::body;
 use super::rest::Ingests;
 use crate::accept::{Accepted, Incoming, accept};
+use crate::access::Pass;
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
 use crate::state::State;
@@ -21,6 +22,10 @@ pub(super) struct Ingested {
     accepted: u32,
     duplicates: Vec<u32>,
     rejected: Vec<RejectedLine>,
+    /// How many the project's filters do not want; they need not be sent again.
+    filtered: u32,
+    /// Lines that a limit kept out while others came in.
+    rate_limited: Vec<u32>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -44,8 +49,8 @@ pub(super) async fn ingest(Extract(state): Extract<State>, headers: HeaderMap, b
     let admitted = state
         .access
         .ingest(authorization)
-        .and_then(|project| Ok((project, body::encoding(&headers).inspect_err(unread(project))?)));
-    let (project_id, encoding) = match admitted {
+        .and_then(|pass| Ok((pass.clone(), body::encoding(&headers).inspect_err(unread(pass.project))?)));
+    let (Pass { project: project_id, key }, encoding) = match admitted {
         Ok(admitted) => admitted,
         Err(answer) => {
             body::drain(&state, &headers, body).await;
@@ -53,12 +58,15 @@ pub(super) async fn ingest(Extract(state): Extract<State>, headers: HeaderMap, b
         }
     };
     let (body, share) = body::read_events(&state, &headers, body).await.inspect_err(unread(project_id))?;
-    let incoming = Incoming { protocol: Protocol::Ndjson, project_id, encoding, body, share };
-    let Accepted { accepted, duplicates, rejected } = accept(&state, incoming, tephra_ingest::ndjson::lines).await?;
-    if let (0, true, Some(first)) = (accepted, duplicates.is_empty(), rejected.first()) {
+    let incoming = Incoming { protocol: Protocol::Ndjson, project_id, key, encoding, body, share };
+    let taken = accept(&state, incoming, tephra_ingest::ndjson::lines).await?;
+    let Accepted { accepted, duplicates, rejected, filtered, limited, .. } = taken;
+    let nothing = accepted == 0 && duplicates.is_empty() && filtered.is_empty();
+    if let (true, Some(first)) = (nothing, rejected.first()) {
         let message = format!("none of {} lines could be stored; {}", rejected.len(), first.reason);
         return Err(Answer::new(Kind::Invalid, message));
     }
     let rejected = rejected.into_iter().map(|one| RejectedLine { index: one.index, reason: one.reason }).collect();
-    Ok(Json(Ingested { accepted, duplicates, rejected }))
+    let rate_limited = limited.into_iter().map(|(index, _)| index).collect();
+    Ok(Json(Ingested { accepted, duplicates, rejected, filtered: filtered.len() as u32, rate_limited }))
 }

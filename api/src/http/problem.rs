@@ -53,7 +53,7 @@ impl Problem {
             detail: answer.message.clone(),
             kind: answer.kind.word(),
             request_id: request_id.to_owned(),
-            field: answer.field.clone(),
+            field: answer.field.as_deref().map(str::to_owned),
             line: answer.position.map(|(line, _)| line),
             column: answer.position.map(|(_, column)| column),
             hint: answer.hint.clone(),

@@ -276,6 +276,7 @@ pub(crate) enum Answer {
     NoKey,
     NoRight,
     UnknownEncoding,
+    RateLimited,
     Busy,
 }
 
@@ -288,6 +289,7 @@ impl Answer {
             Self::NoKey => (401, Code::Unauthenticated),
             Self::NoRight => (403, Code::PermissionDenied),
             Self::UnknownEncoding => (415, Code::Unimplemented),
+            Self::RateLimited => (429, Code::Unavailable),
             Self::Busy => (503, Code::Unavailable),
         };
         if protocol.is_grpc() { Status::Grpc(grpc) } else { Status::Http(http) }
@@ -299,7 +301,8 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn expect(self, answer: Answer) -> Self {
         assert_eq!(self.status, answer.status(self.protocol), "{:?}, {answer:?}: {}", self.protocol, self.text);
-        assert_eq!(self.says_when_to_retry, answer == Answer::Busy, "{:?}, {answer:?}: {}", self.protocol, self.text);
+        let later = matches!(answer, Answer::Busy | Answer::RateLimited);
+        assert_eq!(self.says_when_to_retry, later, "{:?}, {answer:?}: {}", self.protocol, self.text);
         if answer != Answer::Stored {
             assert!(!self.text.is_empty(), "{:?}, {answer:?}: no reason", self.protocol);
         }

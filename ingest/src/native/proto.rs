@@ -206,6 +206,9 @@ pub struct AppendResponse {
     /// Set when nothing of the batch was stored.
     #[prost(message, optional, tag = "5")]
     pub refusal: Option<Refusal>,
+    /// Events that the project's filters do not want; they need not be sent again.
+    #[prost(uint32, tag = "6")]
+    pub filtered: u32,
 }
 
 /// An event that was not taken.

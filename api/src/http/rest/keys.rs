@@ -13,6 +13,7 @@ use super::{IfMatch, JsonBody, Page, PathOf, Reads, Time, Versioned, Writes, rea
 use crate::access::{KeyKind, Secret, dsn};
 use crate::answer::{Answer, Kind, Result};
 use crate::caller::Caller;
+use crate::gate::Rate;
 use crate::roles::Verb;
 use crate::state::State;
 
@@ -31,6 +32,9 @@ struct Shown {
     /// What SDKs take; null where the key's text is not known.
     dsn: Option<String>,
     disabled: bool,
+    /// How fast events may come with it; the server's default where it is null.
+    #[schema(required)]
+    rate_limit: Option<Rate>,
     created_at: Time,
     created_by: String,
     /// To the minute or so.
@@ -43,6 +47,8 @@ struct Shown {
 #[schema(as = IngestKeyCreate)]
 struct Create {
     name: String,
+    /// How fast events may come with it; the server's default where it is absent.
+    rate_limit: Option<Rate>,
 }
 
 /// What is to be changed of a key; what is absent stays.
@@ -53,6 +59,10 @@ struct Update {
     name: Option<String>,
     /// A key that is disabled refuses events until it is enabled.
     disabled: Option<bool>,
+    /// How fast events may come with it; the server's default where it is null.
+    #[serde(default, deserialize_with = "super::input::given")]
+    #[schema(value_type = Option<Rate>)]
+    rate_limit: Option<Option<Rate>>,
 }
 
 impl Shown {
@@ -64,6 +74,7 @@ impl Shown {
             id: key.id,
             name: key.name,
             disabled: key.disabled_at_us.is_some(),
+            rate_limit: key.rate.map(Rate::from),
             created_at: Time(key.created_at_us),
             created_by: key.created_by,
             used_at: key.used_at_us.map(Time),
@@ -104,10 +115,16 @@ async fn create(
     JsonBody(new): JsonBody<Create>,
 ) -> Result<Versioned<Shown>> {
     let project = reach::project_id(&state, &caller, &name, Verb::KeyWrite).await?;
+    if let Some(rate) = &new.rate_limit {
+        rate.check("rate_limit")?;
+    }
     let secret = Secret::make(KeyKind::Ingest);
     let mut tx = state.meta.begin().await?;
     let key = keys::create(&mut tx, &caller.actor(), project, &new.name, secret.id(), secret.show()).await;
-    let key = key.map_err(|error| Answer::from(error).field("name"))?;
+    let mut key = key.map_err(|error| Answer::from(error).field("name"))?;
+    if let Some(rate) = new.rate_limit {
+        key = keys::update(&mut tx, &caller.actor(), &key, &new.name, false, Some(rate.of_key())).await?;
+    }
     tx.commit().await?;
     state.access.changed().await?;
     Ok(Shown::versioned(&state, key).created())
@@ -131,7 +148,7 @@ async fn get(
     Ok(Shown::versioned(&state, key))
 }
 
-/// Renames a key, or switches it off or on.
+/// Renames a key, limits it, or switches it off or on.
 #[utoipa::path(
     patch, path = "/api/v1/projects/{project}/keys/{key}", operation_id = "updateKey", tag = "keys",
     request_body = Update,
@@ -153,8 +170,12 @@ async fn update(
     if_match.check(before.version)?;
     let name = change.name.as_deref().unwrap_or(&before.name);
     let disabled = change.disabled.unwrap_or(before.disabled_at_us.is_some());
+    if let Some(Some(rate)) = &change.rate_limit {
+        rate.check("rate_limit")?;
+    }
+    let rate = change.rate_limit.map_or(before.rate, |rate| rate.map(Rate::of_key));
     let mut tx = state.meta.begin().await?;
-    let after = keys::update(&mut tx, &caller.actor(), &before, name, disabled).await?;
+    let after = keys::update(&mut tx, &caller.actor(), &before, name, disabled, rate).await?;
     tx.commit().await?;
     state.access.changed().await?;
     Ok(Shown::versioned(&state, after))
