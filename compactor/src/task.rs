@@ -143,5 +143,10 @@ impl Roller {
         if let Err(error) = self.store.vacuum().await {
             tracing::warn!(%error, "could not sweep the lake");
         }
+        match self.store.expire_attachments().await {
+            Ok(0) => {}
+            Ok(expired) => tracing::info!(expired, "deleted attachments past their term"),
+            Err(error) => tracing::warn!(%error, "could not delete attachments past their term"),
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! A crash at any point leaves either the hot batch or the commit that covers it in force; the watermark in the lake
 //! says which. Formats are drawn in `FORMAT.md`.
 
+mod attachments;
 mod changes;
 mod check;
 mod clock;
@@ -22,6 +23,7 @@ mod snapshot;
 mod store;
 mod tiers;
 
+pub use attachments::{Attachment, Kept, NewAttachment};
 pub use changes::{Feed, FeedBatch, FeedRead, Hold};
 pub use check::CheckReport;
 pub use clock::{Clock, SystemClock, TestClock};
@@ -31,7 +33,7 @@ pub use cold::lake::{Partition, PlacedFile};
 pub use cold::verified::DigestMismatch;
 pub use cold::writer::{BLOOM_COLUMNS, FileWriter, NewFile, ROW_GROUP_ROWS};
 pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, Kind, Level, ProjectId, Text};
+pub use event::{Event, Kind, Level, ProjectId, Text, stored_events};
 pub use hot::dedup::REQUEST_WINDOW_S;
 pub use hot::queue::{Append, Appended};
 pub use hot::segment::HotSegment;

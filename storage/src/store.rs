@@ -2,6 +2,7 @@
 //!
 //! `open` recovers what the last process left, `roll` moves events from one tier to the other, `status` counts.
 
+mod files;
 mod open;
 mod roll;
 mod status;

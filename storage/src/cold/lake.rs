@@ -17,6 +17,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Mutex;
 
+use crate::attachments::Attachments;
 use crate::cold::catalog::{Catalog, ColdVersion, write_add};
 use crate::cold::commit::{self, Outcome};
 use crate::cold::place::Place;
@@ -57,6 +58,7 @@ pub(crate) struct Lake {
     files: Arc<Verified>,
     store: Arc<dyn ObjectStore>,
     directory: Option<PathBuf>,
+    attachments: Attachments,
     app_id: String,
     settings: ColdSettings,
     state: Mutex<State>,
@@ -91,6 +93,7 @@ impl Lake {
             files,
             store: place.table,
             directory: place.directory,
+            attachments: Attachments::new(place.attachments, place.attachments_directory),
             app_id: format!("tephra/{node_id}"),
             settings,
             state: Mutex::new(state),
@@ -259,6 +262,11 @@ impl Lake {
         version.watermarks.get(&self.app_id).copied().unwrap_or(0)
     }
 
+    /// The files that came with events.
+    pub(crate) fn attachments(&self) -> &Attachments {
+        &self.attachments
+    }
+
     /// Where readers read files.
     pub(crate) fn files(&self) -> Arc<dyn ObjectStore> {
         self.files.clone()
@@ -292,13 +300,26 @@ impl Lake {
         Ok(true)
     }
 
+    /// Deletes attachments that are past their term. Returns how many.
+    pub(crate) async fn expire_attachments(&self, now_us: i64) -> Result<usize> {
+        self.attachments.expire(now_us, self.oldest_kept_ms(now_us)).await
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(self.settings.vacuum_grace_minutes * 60)
+    }
+
+    /// What nobody names and was written before goes.
+    fn oldest_kept_ms(&self, now_us: i64) -> i64 {
+        now_us / 1000 - i64::try_from(self.grace().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Deletes files that no version names, finished or not, and that are older than the grace. Returns how many.
     pub(crate) async fn vacuum(&self, now_us: i64) -> Result<usize> {
-        let grace = Duration::from_secs(self.settings.vacuum_grace_minutes * 60);
-        if self.opened.elapsed() < grace {
+        if self.opened.elapsed() < self.grace() {
             return Ok(0);
         }
-        let oldest_kept_ms = now_us / 1000 - i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let oldest_kept_ms = self.oldest_kept_ms(now_us);
         let live = self.refresh().await?;
         let unnamed = vacuum::unnamed(&self.store, &live, oldest_kept_ms).await?;
         let unfinished = match &self.directory {

@@ -17,6 +17,8 @@ use crate::settings::ColdSettings;
 const TABLE: &str = "events";
 /// Where copies of the metadata lie below the lake's place.
 const META: &str = "meta";
+/// Where files that came with events lie below the lake's place.
+const ATTACHMENTS: &str = "attachments";
 
 /// Where the table lies.
 pub(crate) struct Place {
@@ -26,10 +28,14 @@ pub(crate) struct Place {
     pub(crate) table: Arc<dyn ObjectStore>,
     /// The same store, rooted at the copies of the metadata.
     pub(crate) meta: Arc<dyn ObjectStore>,
+    /// The same store, rooted at the files that came with events.
+    pub(crate) attachments: Arc<dyn ObjectStore>,
     /// The table's address, with a slash at its end.
     pub(crate) url: Url,
     /// The table's directory, where it is a local one.
     pub(crate) directory: Option<PathBuf>,
+    /// That of the files that came with events.
+    pub(crate) attachments_directory: Option<PathBuf>,
 }
 
 impl Place {
@@ -63,7 +69,8 @@ impl Place {
         let prefix = Path::from_absolute_path(&directory)
             .map_err(|error| Error::caused(ErrorKind::Invalid, "the lake's directory has an unusable name", error))?;
         let place = Self::below(Arc::new(DurableLocal::new()), "file:///", &prefix)?;
-        Ok(Self { directory: Some(directory.join(TABLE)), ..place })
+        let attachments_directory = Some(directory.join(ATTACHMENTS));
+        Ok(Self { directory: Some(directory.join(TABLE)), attachments_directory, ..place })
     }
 
     fn s3(url: &Url, settings: &ColdSettings) -> Result<Self> {
@@ -94,6 +101,8 @@ impl Place {
         let url = Url::parse(&format!("{base}{path}/"))
             .map_err(|error| Error::caused(ErrorKind::Invalid, "the lake has an unusable address", error))?;
         let meta = Arc::new(PrefixStore::new(root.clone(), prefix.clone().join(META)));
-        Ok(Self { table: Arc::new(PrefixStore::new(root.clone(), path)), meta, root, url, directory: None })
+        let attachments = Arc::new(PrefixStore::new(root.clone(), prefix.clone().join(ATTACHMENTS)));
+        let table = Arc::new(PrefixStore::new(root.clone(), path));
+        Ok(Self { table, meta, attachments, root, url, directory: None, attachments_directory: None })
     }
 }
