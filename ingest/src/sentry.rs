@@ -10,10 +10,13 @@
 
 mod attachment;
 mod auth;
+mod crash;
 mod event;
 mod framing;
 mod item;
 mod log;
+mod minidump;
+mod multipart;
 mod payload;
 mod reading;
 mod report;
@@ -34,8 +37,9 @@ pub use report::ClientReport;
 
 use crate::batch::Decoded;
 use crate::error::{Error, Result};
-use crate::inflate::deflate;
+use crate::inflate::{deflate, inflate};
 use crate::limits::Receipt;
+use multipart::Part;
 use reading::Reading;
 
 /// What a project keeps beside its events.
@@ -47,13 +51,24 @@ pub struct Policy {
     pub attachments: bool,
     /// A larger attachment is counted and dropped.
     pub attachment_bytes_max: usize,
-    /// Further attachments of an envelope are counted and dropped.
+    /// Attachments of one request that are more together are counted and dropped.
+    pub attachments_bytes_max: usize,
+    /// Further attachments of a request are counted and dropped.
     pub attachments_max: usize,
+    /// Whether everything that might be stored is counted (`rate_limited`) and not even read; what clients dropped is.
+    pub limited: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { logs_from: Some(Level::Trace), attachments: true, attachment_bytes_max: 20 << 20, attachments_max: 30 }
+        Self {
+            logs_from: Some(Level::Trace),
+            attachments: true,
+            attachment_bytes_max: 10 << 20,
+            attachments_bytes_max: 20 << 20,
+            attachments_max: 30,
+            limited: false,
+        }
     }
 }
 
@@ -66,6 +81,8 @@ pub struct Sender<'a> {
     pub user_agent: Option<&'a str>,
     /// The query string, for the `sentry_release` and `sentry_environment` of security reports.
     pub query: Option<&'a str>,
+    /// The header `Content-Type`, for forms.
+    pub content_type: Option<&'a str>,
 }
 
 /// So many things of a category were not stored, for a reason.
@@ -73,7 +90,8 @@ pub struct Sender<'a> {
 pub struct Counted {
     /// What they were.
     pub category: Category,
-    /// `unsupported`, `disabled`, `filtered_level`, `too_large`, `too_many`, `duplicate_item`, `missing_event_id`, `malformed`.
+    /// `unsupported`, `disabled`, `filtered_level`, `too_large`, `too_many`, `duplicate_item`, `missing_event_id`,
+    /// `event_not_stored`, `malformed`, `rate_limited`.
     pub reason: &'static str,
     /// How many.
     pub quantity: u64,
@@ -94,6 +112,18 @@ pub struct SentryBatch {
     pub attachments: Vec<Attachment>,
     /// What the client dropped itself.
     pub client_reports: Vec<ClientReport>,
+}
+
+impl SentryBatch {
+    /// Counts what is neither stored nor refused.
+    fn count(&mut self, category: Category, reason: &'static str, quantity: u64) {
+        let known = self.counted.iter_mut().find(|row| row.category == category && row.reason == reason);
+        match known {
+            _ if quantity == 0 => {}
+            Some(row) => row.quantity = row.quantity.saturating_add(quantity),
+            None => self.counted.push(Counted { category, reason, quantity }),
+        }
+    }
 }
 
 /// Reads an envelope, inflated already.
@@ -129,6 +159,53 @@ pub fn store(receipt: &Receipt<'_>, policy: &Policy, sender: &Sender<'_>, body: 
 pub fn security(receipt: &Receipt<'_>, policy: &Policy, sender: &Sender<'_>, body: &Bytes) -> Result<SentryBatch> {
     let mut reading = Reading::new(receipt, policy, sender, body)?;
     reading.take_security(body)?;
+    Ok(reading.finish(body))
+}
+
+/// Reads a crash: a minidump, or a form whose file `upload_file_minidump` is one. The dump becomes an attachment of an event that
+/// says why and where, as far as the dump does, and what the form says besides.
+///
+/// # Errors
+/// `Malformed` where there is no dump or the form is broken, `TooLarge` where the request or its event is too large.
+pub fn minidump(receipt: &Receipt<'_>, policy: &Policy, sender: &Sender<'_>, body: &Bytes) -> Result<SentryBatch> {
+    let mut reading = Reading::new(receipt, policy, sender, body)?;
+    let (parts, mut dump) = if minidump::is_one(body) {
+        (Vec::new(), Part { bytes: body.clone(), ..Part::default() })
+    } else {
+        let mut parts = multipart::parts(sender.content_type.unwrap_or_default(), body)?;
+        let place = parts.iter().position(|part| part.name == crash::DUMP);
+        let place = place.ok_or_else(|| Error::malformed(format!("no file `{}` in the form", crash::DUMP)))?;
+        let dump = parts.swap_remove(place);
+        (parts, dump)
+    };
+    // Crash handlers compress dumps as files, too.
+    let encoding = match dump.bytes.as_ref() {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        _ => None,
+    };
+    dump.bytes = inflate(encoding, dump.bytes, receipt.limits.request_bytes_max)?;
+    if !minidump::is_one(&dump.bytes) {
+        return Err(Error::malformed("invalid minidump: it does not begin as one"));
+    }
+    dump.filename.get_or_insert_with(|| "minidump.dmp".to_owned());
+    reading.take_crash(parts, dump)?;
+    Ok(reading.finish(body))
+}
+
+/// Reads a form whose files belong to an event that is, or will be, elsewhere.
+///
+/// # Errors
+/// `Malformed` where the form is broken, `TooLarge` where it is too large.
+pub fn files(
+    receipt: &Receipt<'_>,
+    policy: &Policy,
+    sender: &Sender<'_>,
+    event_id: [u8; 16],
+    body: &Bytes,
+) -> Result<SentryBatch> {
+    let mut reading = Reading::new(receipt, policy, sender, body)?;
+    reading.take_files(event_id, multipart::parts(sender.content_type.unwrap_or_default(), body)?);
     Ok(reading.finish(body))
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::framing::Item;
+use super::multipart::Part;
 
 /// Longer names, types and kinds are cut.
 const WORD_BYTES_MAX: usize = 255;
@@ -23,16 +24,29 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    pub(super) fn new(event_id: [u8; 16], item: Item) -> Self {
-        let name = item.filename.as_deref().map(base_name).filter(|name| !name.is_empty());
+    pub(super) fn of_item(event_id: [u8; 16], item: Item) -> Self {
+        Self::new(event_id, item.filename, item.content_type, item.attachment_type.as_deref(), item.payload)
+    }
+
+    pub(super) fn of_part(event_id: [u8; 16], part: Part, attachment_type: Option<&str>) -> Self {
+        Self::new(event_id, part.filename, part.content_type, attachment_type, part.bytes)
+    }
+
+    fn new(
+        event_id: [u8; 16],
+        filename: Option<String>,
+        content_type: Option<String>,
+        attachment_type: Option<&str>,
+        bytes: Bytes,
+    ) -> Self {
+        let name = filename.as_deref().map(base_name).filter(|name| !name.is_empty());
+        let word = |text: &str| Some(printable(text)).filter(|text| !text.is_empty());
         Self {
             event_id,
             filename: name.unwrap_or_else(|| "unnamed".to_owned()),
-            content_type: item.content_type.map(|text| printable(&text)),
-            attachment_type: item
-                .attachment_type
-                .map_or_else(|| "event.attachment".to_owned(), |text| printable(&text)),
-            bytes: item.payload,
+            content_type: content_type.as_deref().and_then(word),
+            attachment_type: attachment_type.and_then(word).unwrap_or_else(|| "event.attachment".to_owned()),
+            bytes,
         }
     }
 }

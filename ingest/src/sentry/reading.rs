@@ -10,12 +10,14 @@ use super::event::{self, Circumstances};
 use super::framing::{Headers, Item};
 use super::item::{Action, Category, ItemType};
 use super::log::{self, Container};
-use super::{Attachment, Counted, Policy, Sender, SentryBatch, auth, payload, report, security};
+use super::multipart::Part;
+use super::{Attachment, Policy, Sender, SentryBatch, auth, crash, payload, report, security};
 use crate::batch::Batch;
 use crate::conventions::Slot;
 use crate::draft::{Draft, Shared, event_id};
 use crate::error::{Error, Result};
 use crate::limits::Receipt;
+use crate::normalize::Cutter;
 use crate::value::{Pairs, Value};
 
 /// A sender's clock that differs less than this is right: the rest is the way of the request.
@@ -39,6 +41,11 @@ pub(super) struct Reading<'r> {
     index: u32,
     reports: u32,
     envelope_id_used: bool,
+    /// Files, until it is known whose they are.
+    files: Vec<Item>,
+    file_bytes: usize,
+    /// Whether something came that files may belong to and that is not stored.
+    owner_dropped: bool,
 }
 
 impl<'r> Reading<'r> {
@@ -54,6 +61,9 @@ impl<'r> Reading<'r> {
             index: 0,
             reports: 0,
             envelope_id_used: false,
+            files: Vec::new(),
+            file_bytes: 0,
+            owner_dropped: false,
         })
     }
 
@@ -67,8 +77,12 @@ impl<'r> Reading<'r> {
 
     pub(super) fn take(&mut self, item: Item) -> Result<()> {
         match item.kind.action() {
-            Action::Count => self.count(item.kind.category(), "unsupported", item.quantity),
+            Action::Count => {
+                self.owner_dropped |= matches!(item.kind, ItemType::Transaction | ItemType::ReplayEvent);
+                self.count(item.kind.category(), "unsupported", item.quantity);
+            }
             Action::Report => self.take_report(&item.payload),
+            Action::Store if self.policy.limited => self.count(item.kind.category(), "rate_limited", item.quantity),
             Action::Store => match item.kind {
                 ItemType::Attachment => self.take_attachment(item),
                 ItemType::Log => self.take_logs(&item)?,
@@ -98,8 +112,8 @@ impl<'r> Reading<'r> {
         let text = payload::text(body);
         let invalid = |reason| Error::malformed(format!("invalid security report: {reason}"));
         let value = payload::value(&text, limits).map_err(invalid)?;
-        let (drafts, others) =
-            security::drafts(value, self.sender.user_agent, limits.event_bytes_max / 16).map_err(invalid)?;
+        let room = (limits.event_bytes_max / 16, Cutter::new(&self.batch.receipt.rules.scrubber));
+        let (drafts, others) = security::drafts(value, self.sender.user_agent, room).map_err(invalid)?;
         self.count(Category::Security, "unsupported", others);
         let query = self.sender.query.unwrap_or_default();
         for (index, mut draft) in drafts.into_iter().enumerate() {
@@ -120,17 +134,49 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
+    /// Takes a crash: the event that the form and the dump make, the dump, and the other files of the form.
+    pub(super) fn take_crash(&mut self, mut parts: Vec<Part>, dump: Part) -> Result<()> {
+        let fields: usize = parts.iter().filter(|part| part.filename.is_none()).map(|part| part.bytes.len()).sum();
+        self.check_size(fields)?;
+        let event = crash::event(&parts, &dump.bytes, self.batch.receipt.limits);
+        self.put_event(event, &dump.bytes, None)?;
+        let Some(id) = self.out.event_id else { return Ok(()) };
+        parts.retain(|part| part.filename.is_some());
+        self.take_file(dump.bytes.len(), || Attachment::of_part(id, dump, Some("event.minidump")));
+        for part in parts {
+            self.take_file(part.bytes.len(), || Attachment::of_part(id, part, None));
+        }
+        Ok(())
+    }
+
+    /// Takes the files of a form for an event that is elsewhere.
+    pub(super) fn take_files(&mut self, event_id: [u8; 16], parts: Vec<Part>) {
+        self.out.event_id = Some(event_id);
+        for part in parts.into_iter().filter(|part| part.filename.is_some()) {
+            self.take_file(part.bytes.len(), || Attachment::of_part(event_id, part, None));
+        }
+    }
+
     pub(super) fn finish(self, body: &[u8]) -> SentryBatch {
-        SentryBatch { decoded: self.batch.finish(body), ..self.out }
+        let Self { batch, headers, mut out, files, owner_dropped, .. } = self;
+        for item in files {
+            match headers.event_id.or(out.event_id) {
+                Some(id) => out.attachments.push(Attachment::of_item(id, item)),
+                None => out.count(Category::Attachment, "missing_event_id", 1),
+            }
+        }
+        out.decoded = batch.finish(body);
+        if owner_dropped || !out.decoded.rejected.is_empty() {
+            let events = &out.decoded.events;
+            let came = out.attachments.len();
+            out.attachments.retain(|file| events.iter().any(|event| event.event_id == Some(file.event_id)));
+            out.count(Category::Attachment, "event_not_stored", (came - out.attachments.len()) as u64);
+        }
+        out
     }
 
     fn count(&mut self, category: Category, reason: &'static str, quantity: u64) {
-        let known = self.out.counted.iter_mut().find(|row| row.category == category && row.reason == reason);
-        match known {
-            _ if quantity == 0 => {}
-            Some(row) => row.quantity = row.quantity.saturating_add(quantity),
-            None => self.out.counted.push(Counted { category, reason, quantity }),
-        }
+        self.out.count(category, reason, quantity);
     }
 
     /// An event as it came is bounded, so that reading it is.
@@ -158,6 +204,7 @@ impl<'r> Reading<'r> {
         let is_transaction =
             |(name, value): &(_, Value<'_>)| name == "type" && *value == Value::Text("transaction".into());
         if pairs.iter().any(is_transaction) {
+            self.owner_dropped = true;
             self.count(Category::Transaction, "unsupported", 1);
             return Ok(());
         }
@@ -280,18 +327,34 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// Takes a file of an envelope, whose event may stand behind it.
     fn take_attachment(&mut self, item: Item) {
-        let reason = if !self.policy.attachments {
+        if self.has_room_for(item.payload.len()) {
+            self.files.push(item);
+        }
+    }
+
+    fn take_file(&mut self, bytes: usize, file: impl FnOnce() -> Attachment) {
+        if self.has_room_for(bytes) {
+            self.out.attachments.push(file());
+        }
+    }
+
+    /// Whether a file may be kept; counts it where it may not.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        let policy = self.policy;
+        let all = self.file_bytes.saturating_add(bytes);
+        let reason = if !policy.attachments {
             "disabled"
-        } else if item.payload.len() > self.policy.attachment_bytes_max {
+        } else if bytes > policy.attachment_bytes_max || all > policy.attachments_bytes_max {
             "too_large"
-        } else if self.out.attachments.len() >= self.policy.attachments_max {
+        } else if self.files.len() + self.out.attachments.len() >= policy.attachments_max {
             "too_many"
-        } else if let Some(id) = self.headers.event_id.or(self.out.event_id) {
-            return self.out.attachments.push(Attachment::new(id, item));
         } else {
-            "missing_event_id"
+            self.file_bytes = all;
+            return true;
         };
         self.count(Category::Attachment, reason, 1);
+        false
     }
 }
