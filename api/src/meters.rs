@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tephra_ingest::FilterReason;
+use tephra_ingest::sentry::Category;
 
 use crate::accept::Accepted;
 use crate::answer::Kind;
+use crate::gate::{self, Reason};
 use crate::process;
 use crate::state::State;
 
@@ -26,6 +29,11 @@ pub(crate) enum Protocol {
     SentryEnvelope,
     SentryStore,
     SentrySecurity,
+    SentryMinidump,
+    SentryAttachments,
+    SentryNel,
+    SentryCron,
+    SentryFeedback,
 }
 
 impl Protocol {
@@ -42,6 +50,39 @@ impl Protocol {
             Self::SentryEnvelope => "sentry_envelope",
             Self::SentryStore => "sentry_store",
             Self::SentrySecurity => "sentry_security",
+            Self::SentryMinidump => "sentry_minidump",
+            Self::SentryAttachments => "sentry_attachments",
+            Self::SentryNel => "sentry_nel",
+            Self::SentryCron => "sentry_cron",
+            Self::SentryFeedback => "sentry_feedback",
+        }
+    }
+}
+
+impl Protocol {
+    /// Whether its clients are Sentry's SDKs, which send nothing twice and read limits by category.
+    pub(crate) fn is_sentry(self) -> bool {
+        !matches!(
+            self,
+            Self::OtlpLogsGrpc
+                | Self::OtlpTracesGrpc
+                | Self::OtlpLogsHttp
+                | Self::OtlpTracesHttp
+                | Self::Append
+                | Self::AppendStream
+                | Self::Ndjson
+        )
+    }
+
+    /// What its requests may bring, where it is refused unread while nothing of that may come in. An envelope is read all the
+    /// same, as what a client says it dropped is never limited.
+    pub(crate) fn brings(self) -> Option<&'static [Category]> {
+        match self {
+            Self::SentryEnvelope | Self::SentryNel | Self::SentryCron => None,
+            Self::SentrySecurity => Some(&[Category::Security]),
+            Self::SentryFeedback => Some(&[Category::Feedback]),
+            Self::SentryAttachments => Some(&[Category::Attachment]),
+            _ => Some(&gate::ANY_EVENT),
         }
     }
 }
@@ -90,17 +131,44 @@ impl Meters {
     }
 }
 
-/// Counts a request that was taken.
-pub(crate) fn accepted(protocol: Protocol, bytes: usize, accepted: &Accepted) {
+/// Counts a request that was read.
+pub(crate) fn accepted(protocol: Protocol, bytes: usize, accepted: &Accepted, outcome: &'static str) {
     let word = protocol.word();
     let (duplicates, rejected) = (accepted.duplicates.len() as u64, accepted.rejected.len() as u64);
-    let received = u64::from(accepted.accepted) + duplicates + rejected;
-    counter!("tephra_ingest_requests_total", "protocol" => word, "outcome" => "ok").increment(1);
+    let kept_out = (accepted.filtered.len() + accepted.limited.len()) as u64;
+    let received = u64::from(accepted.accepted) + duplicates + rejected + kept_out;
+    counter!("tephra_ingest_requests_total", "protocol" => word, "outcome" => outcome).increment(1);
     counter!("tephra_ingest_wire_bytes_total", "protocol" => word).increment(bytes as u64);
     counter!("tephra_ingest_events_received_total", "protocol" => word).increment(received);
     counter!("tephra_ingest_events_accepted_total", "protocol" => word).increment(u64::from(accepted.accepted));
     counter!("tephra_ingest_events_duplicate_total", "protocol" => word).increment(duplicates);
     counter!("tephra_ingest_events_rejected_total", "protocol" => word).increment(rejected);
+    for reason in FilterReason::ALL {
+        let filtered = accepted.filtered.iter().filter(|(_, of)| *of == reason).count() as u64;
+        if filtered > 0 {
+            counter!("tephra_ingest_events_filtered_total", "protocol" => word, "reason" => reason.as_str())
+                .increment(filtered);
+        }
+    }
+    for limit in &accepted.limits {
+        let events = accepted.limited.iter().filter(|(_, reason)| *reason == limit.reason).count();
+        let is_first = accepted.limits.iter().find(|other| other.reason == limit.reason) == Some(limit);
+        limited_events(protocol, limit.reason, if is_first { events as u64 } else { 0 });
+    }
+}
+
+/// Counts a request that was refused unread, as one event that a limit kept out.
+pub(crate) fn limited(protocol: Protocol, reason: Reason, events: u64) {
+    counter!("tephra_ingest_events_received_total", "protocol" => protocol.word()).increment(events);
+    limited_events(protocol, reason, events);
+}
+
+fn limited_events(protocol: Protocol, reason: Reason, events: u64) {
+    if events > 0 {
+        let (protocol, reason) = (protocol.word(), reason.as_str());
+        counter!("tephra_ingest_events_rate_limited_total", "protocol" => protocol, "reason" => reason)
+            .increment(events);
+    }
 }
 
 /// Counts a request of which nothing was stored.

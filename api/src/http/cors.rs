@@ -13,6 +13,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use crate::settings::Origins;
 
 const INGEST_METHODS: &str = "POST";
+/// For what is asked by an address alone.
+const INGEST_READ_METHODS: &str = "GET, POST";
+/// What SDKs send, for those who do not say what they will.
+const INGEST_HEADERS: &str = "x-sentry-auth, x-requested-with, x-forwarded-for, origin, referer, accept, content-type, \
+     authentication, authorization, content-encoding, transfer-encoding, sentry-trace, baggage, traceparent";
 const REST_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const INGEST_EXPOSED: &str = "x-request-id, retry-after, x-sentry-error, x-sentry-rate-limits";
 const REST_EXPOSED: &str = "etag, location, retry-after, x-request-id";
@@ -35,12 +40,39 @@ pub(crate) fn is_ingest(path: &str) -> bool {
         Some(!project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit()) && is_sentry(kind))
     };
     path.starts_with("/v1/")
-        || path == "/api/v1/ingest"
+        || matches!(path, "/api/v1/ingest" | "/api/store" | "/api/store/" | REPORT | "/api/embed/error-page/")
         || path.strip_prefix("/api/").and_then(project).unwrap_or(false)
 }
 
+/// The form of `showReportDialog`.
+const REPORT: &str = "/api/embed/error-page";
+
 fn is_sentry(kind: &str) -> bool {
-    matches!(kind.trim_end_matches('/'), "envelope" | "store" | "security" | "csp-report")
+    let kind = kind.strip_suffix('/').unwrap_or(kind);
+    match kind.split_once('/') {
+        None => matches!(kind, "envelope" | "store" | "security" | "csp-report" | "nel" | "minidump"),
+        Some(("cron", rest)) => !rest.is_empty(),
+        Some(("events", rest)) => {
+            rest.split_once('/').is_some_and(|(event, what)| !event.is_empty() && what == "attachments")
+        }
+        Some(("integration", rest)) => matches!(rest, "otlp/v1/logs" | "otlp/v1/traces"),
+        Some(("otlp", rest)) => matches!(rest, "v1/logs" | "v1/traces"),
+        Some(_) => false,
+    }
+}
+
+/// Whether a path is asked by `GET`, too.
+fn is_read(path: &str) -> bool {
+    path.starts_with(REPORT) || path.contains("/cron/")
+}
+
+/// The path without what stands before it where a server is known below the root of its host: a DSN may have a path, and
+/// SDKs send below that. Of ingest only, as nothing else is meant to be called so. `None` where there is nothing to leave out.
+pub(super) fn without_prefix(path: &str) -> Option<&str> {
+    if is_ingest(path) {
+        return None;
+    }
+    path.match_indices('/').skip(1).map(|(at, _)| &path[at..]).find(|rest| rest.starts_with("/api/") && is_ingest(rest))
 }
 
 impl Allowed {
@@ -58,20 +90,27 @@ impl Allowed {
     }
 
     /// The answer to a browser that asks before it sends the request itself.
-    pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, HeaderMap)> {
-        let asked = method == Method::OPTIONS
-            && headers.contains_key(ORIGIN)
-            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    pub(super) fn preflight(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<(StatusCode, HeaderMap)> {
+        let is_browser = headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         let methods = match self {
+            Self::Anybody if is_read(path) => INGEST_READ_METHODS,
             Self::Anybody => INGEST_METHODS,
-            Self::Origin(_) => REST_METHODS,
-            Self::Nobody => return None,
+            Self::Origin(_) if is_browser => REST_METHODS,
+            _ => return None,
         };
-        if !asked {
+        if method != Method::OPTIONS {
             return None;
         }
         let mut answer = HeaderMap::new();
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        if matches!(self, Self::Anybody) {
+            answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(INGEST_HEADERS));
+        }
         answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBERED_SECONDS));
         // `*` would leave out `authorization`; whoever may send the request may choose its headers.
         if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
@@ -117,11 +156,52 @@ mod tests {
 
     #[test]
     fn paths_that_take_events_are_known() {
-        for path in ["/v1/logs", "/api/v1/ingest", "/api/42/envelope/", "/api/42/store", "/api/7/csp-report/"] {
+        for path in [
+            "/v1/logs",
+            "/api/v1/ingest",
+            "/api/42/envelope/",
+            "/api/42/store",
+            "/api/7/csp-report/",
+            "/api/7/nel/",
+            "/api/7/minidump",
+            "/api/7/cron/nightly",
+            "/api/7/cron/nightly/key/",
+            "/api/7/events/0f/attachments/",
+            "/api/7/integration/otlp/v1/logs",
+            "/api/7/otlp/v1/traces/",
+            "/api/store/",
+            "/api/embed/error-page/",
+        ] {
             assert!(is_ingest(path), "{path}");
         }
-        for path in ["/", "/api/v1/sql", "/api/v1/ingest/x", "/api/v1/envelope/", "/api//envelope/", "/api/42/users"] {
+        for path in [
+            "/",
+            "/api/v1/sql",
+            "/api/v1/ingest/x",
+            "/api/v1/envelope/",
+            "/api//envelope/",
+            "/api/42/users",
+            "/api/42/cron/",
+            "/api/42/events/0f",
+            "/api/42/events//attachments",
+            "/api/v1/projects/1/events/0f/attachments",
+            "/api/42/integration/otlp/v1/metrics",
+        ] {
             assert!(!is_ingest(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_ingest_is_left_out() {
+        let check = |path: &str, expected: Option<&str>| assert_eq!(without_prefix(path), expected, "{path}");
+        check("/tephra/api/42/envelope/", Some("/api/42/envelope/"));
+        check("/a/b/api/42/cron/x", Some("/api/42/cron/x"));
+        check("/api/api/42/store/", Some("/api/42/store/"));
+        check("/x/api/api/42/store", Some("/api/42/store"));
+        check("/x/api/embed/error-page/", Some("/api/embed/error-page/"));
+        check("/x/api/v1/ingest", Some("/api/v1/ingest"));
+        for path in ["/api/42/envelope/", "/x/api/v1/sql", "/x/api/v1/projects", "/x", "/xapi/42/envelope/"] {
+            check(path, None);
         }
     }
 
@@ -149,13 +229,17 @@ mod tests {
         headers.insert(ORIGIN, HeaderValue::from_static("https://x.example"));
         headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
         headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("authorization"));
-        let (status, answer) = Allowed::Anybody.preflight(&Method::OPTIONS, &headers).unwrap();
+        let (status, answer) = Allowed::Anybody.preflight(&Method::OPTIONS, "/v1/logs", &headers).unwrap();
         assert_eq!(
             (status, &answer[ACCESS_CONTROL_ALLOW_HEADERS]),
             (StatusCode::NO_CONTENT, &"authorization".parse().unwrap())
         );
-        assert!(Allowed::Anybody.preflight(&Method::POST, &headers).is_none());
-        assert!(Allowed::Nobody.preflight(&Method::OPTIONS, &headers).is_none());
-        assert!(Allowed::Anybody.preflight(&Method::OPTIONS, &HeaderMap::new()).is_none());
+        assert!(Allowed::Anybody.preflight(&Method::POST, "/v1/logs", &headers).is_none());
+        assert!(Allowed::Nobody.preflight(&Method::OPTIONS, "/", &headers).is_none());
+        let (_, answer) = Allowed::Anybody.preflight(&Method::OPTIONS, "/api/7/cron/x", &HeaderMap::new()).unwrap();
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
+        assert!(answer[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().contains("x-sentry-auth"));
+        let origin = Allowed::Origin(HeaderValue::from_static("https://x.example"));
+        assert!(origin.preflight(&Method::OPTIONS, "/", &HeaderMap::new()).is_none());
     }
 }

@@ -87,8 +87,9 @@ fn make() -> OpenApi {
 /// The path of a route as the router writes it, for labels: of the routes only, however many paths clients think of.
 pub(super) fn known(path: &str) -> &'static str {
     let paths = &DOCUMENT.paths.paths;
-    // Sentry's routes go by two names, of which the document has the one with a slash.
+    // Sentry's routes go by two names, of which the document has one.
     let found = paths.get_key_value(path).or_else(|| paths.get_key_value(format!("{path}/").as_str()));
+    let found = found.or_else(|| paths.get_key_value(path.trim_end_matches('/')));
     found.map_or("none", |(path, _)| path.as_str())
 }
 

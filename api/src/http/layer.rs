@@ -77,7 +77,7 @@ fn client(request: &Request, state: &State) -> ClientAddress {
 
 /// Answers a preflight, or lets the request through to its handler, unless its client asks too often without a right to.
 async fn handle(state: &State, client: &ClientAddress, allowed: &Allowed, request: Request, next: Next) -> Response {
-    if let Some(preflight) = allowed.preflight(request.method(), request.headers()) {
+    if let Some(preflight) = allowed.preflight(request.method(), request.uri().path(), request.headers()) {
         return preflight.into_response();
     }
     let path = request.uri().path();

@@ -13,6 +13,7 @@ use super::body;
 use super::problem::otlp_status;
 use super::rest::OtlpRefusals;
 use crate::accept::{Incoming, accept};
+use crate::access::Pass;
 use crate::answer::{Answer, Kind, Result};
 use crate::meters::Protocol;
 use crate::partial::PartialSuccess;
@@ -20,21 +21,21 @@ use crate::state::State;
 
 type Decode = fn(&Receipt<'_>, &Bytes) -> tephra_ingest::Result<Decoded>;
 
-/// What differs between the two routes.
-struct Signal {
+/// What differs between the two signals.
+pub(super) struct Signal {
     protocol: Protocol,
     protobuf: Decode,
     json: Decode,
     rejected: &'static str,
 }
 
-const LOGS: Signal = Signal {
+pub(super) const LOGS: Signal = Signal {
     protocol: Protocol::OtlpLogsHttp,
     protobuf: otlp::logs_protobuf,
     json: otlp::logs_json,
     rejected: "rejectedLogRecords",
 };
-const TRACES: Signal = Signal {
+pub(super) const TRACES: Signal = Signal {
     protocol: Protocol::OtlpTracesHttp,
     protobuf: otlp::traces_protobuf,
     json: otlp::traces_json,
@@ -45,7 +46,7 @@ const TRACES: Signal = Signal {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "`PartialSuccess` writes it")]
-struct OtlpAnswer {
+pub(super) struct OtlpAnswer {
     /// What was not stored, and why.
     partial_success: Option<serde_json::Map<String, serde_json::Value>>,
 }
@@ -61,7 +62,7 @@ struct OtlpAnswer {
     ),
 )]
 pub(super) async fn logs(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
-    respond(&state, &headers, body, &LOGS).await
+    respond(&state, &headers, body, &LOGS, by_bearer(&state, &headers)).await
 }
 
 /// Stores the exceptions of spans sent by OTLP.
@@ -75,14 +76,26 @@ pub(super) async fn logs(Extract(state): Extract<State>, headers: HeaderMap, bod
     ),
 )]
 pub(super) async fn traces(Extract(state): Extract<State>, headers: HeaderMap, body: Body) -> Response {
-    respond(&state, &headers, body, &TRACES).await
+    respond(&state, &headers, body, &TRACES, by_bearer(&state, &headers)).await
 }
 
-async fn respond(state: &State, headers: &HeaderMap, body: Body, signal: &Signal) -> Response {
+/// What the key in `Authorization` opens.
+fn by_bearer(state: &State, headers: &HeaderMap) -> Result<Pass> {
+    state.access.ingest(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()))
+}
+
+/// Stores a request for the project to which its key admits it.
+pub(super) async fn respond(
+    state: &State,
+    headers: &HeaderMap,
+    body: Body,
+    signal: &Signal,
+    admitted: Result<Pass>,
+) -> Response {
     let form = form(headers);
     let json = form.as_ref().is_ok_and(|json| *json);
     let result = match form {
-        Ok(json) => export(state, headers, body, signal, json).await,
+        Ok(json) => export(state, headers, body, (signal, json), admitted).await,
         Err(answer) => {
             body::drain(state, headers, body).await;
             Err(answer)
@@ -98,14 +111,17 @@ async fn respond(state: &State, headers: &HeaderMap, body: Body, signal: &Signal
     }
 }
 
-async fn export(state: &State, headers: &HeaderMap, body: Body, signal: &Signal, json: bool) -> Result<PartialSuccess> {
-    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+async fn export(
+    state: &State,
+    headers: &HeaderMap,
+    body: Body,
+    (signal, json): (&Signal, bool),
+    admitted: Result<Pass>,
+) -> Result<PartialSuccess> {
     let unread = |project| move |answer: &Answer| state.ledger.refused(project, answer, state.clock.now_us());
-    let admitted = state
-        .access
-        .ingest(authorization)
-        .and_then(|project| Ok((project, body::encoding(headers).inspect_err(unread(project))?)));
-    let (project_id, encoding) = match admitted {
+    let admitted =
+        admitted.and_then(|pass| Ok((pass.clone(), body::encoding(headers).inspect_err(unread(pass.project))?)));
+    let (Pass { project: project_id, key }, encoding) = match admitted {
         Ok(admitted) => admitted,
         Err(answer) => {
             body::drain(state, headers, body).await;
@@ -114,7 +130,7 @@ async fn export(state: &State, headers: &HeaderMap, body: Body, signal: &Signal,
     };
     let (body, share) = body::read_events(state, headers, body).await.inspect_err(unread(project_id))?;
     let decoder = if json { signal.json } else { signal.protobuf };
-    let incoming = Incoming { protocol: signal.protocol, project_id, encoding, body, share };
+    let incoming = Incoming { protocol: signal.protocol, project_id, key, encoding, body, share };
     Ok(PartialSuccess::of(&accept(state, incoming, decoder).await?))
 }
 

@@ -1,11 +1,13 @@
 //! The routes, in one list: the router, the OpenAPI document and the labels of metrics are made of it.
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use http::{Method, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::cors::without_prefix;
 use super::{admin, compression, docs, health, layer, live, ndjson, otlp, rest, sentry, sql};
 use crate::answer::{Answer, Kind};
 use crate::state::State;
@@ -49,14 +51,29 @@ pub(crate) fn otlp_router(state: State) -> Router {
 
 fn build(state: State, routes: OpenApiRouter<State>) -> Router {
     let (router, _) = routes.split_for_parts();
-    router
+    let router = router
         .fallback(unknown)
         .method_not_allowed_fallback(other_method)
         .layer(from_fn(rest::unless_known))
         .layer(from_fn_with_state(state.clone(), layer::around))
         .layer(from_fn(crate::auth::cookie::set_new))
         .layer(compression::layer())
-        .with_state(state)
+        .with_state(state);
+    // Around the router, as a path is changed before it is looked for.
+    Router::new().fallback_service(router).layer(map_request(leave_prefix_out))
+}
+
+/// Lets a DSN have a path: ingest is served below any.
+async fn leave_prefix_out(mut request: Request) -> Request {
+    let uri = request.uri();
+    let Some(path) = without_prefix(uri.path()) else { return request };
+    let path = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 async fn unknown(uri: Uri) -> Answer {

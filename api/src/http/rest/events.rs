@@ -286,7 +286,7 @@ async fn first(state: &State, issue: &Issue, newest_first: bool) -> Result<Json<
 }
 
 /// The id in the form that the engine reads; what is none cannot be found.
-fn known_id(event: &str) -> Result<String> {
+pub(super) fn known_id(event: &str) -> Result<String> {
     let digits = event.replace('-', "");
     let is_id = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_id { Ok(digits) } else { Err(unknown(event)) }

@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 
 use super::Taken;
 use crate::answer::{Answer, Kind};
+use crate::gate::Limit;
 
 const ERROR: &str = "x-sentry-error";
 const RATE_LIMITS: &str = "x-sentry-rate-limits";
 
 /// What SDKs are told to keep to themselves, for an hour.
 static UNWANTED: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let words: Vec<_> = Category::UNSUPPORTED.iter().chain([&Category::Attachment]).map(|one| one.as_str()).collect();
+    let words: Vec<_> = Category::UNSUPPORTED.iter().map(|one| one.as_str()).collect();
     let text = format!("3600:{}:project:unsupported", words.join(";"));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 });
@@ -45,11 +46,15 @@ pub(super) struct Refused {
 
 /// Whether something came that is never kept, so that its SDK may be told.
 pub(super) fn is_unwanted(counted: &[Counted]) -> bool {
-    counted.iter().any(|row| row.category == Category::Attachment || Category::UNSUPPORTED.contains(&row.category))
+    counted.iter().any(|row| Category::UNSUPPORTED.contains(&row.category))
 }
 
 pub(super) fn sent(taken: &Taken) -> Response {
-    let mut response = Json(Sent { id: taken.event_id.map(hex::encode) }).into_response();
+    limited(taken, Json(Sent { id: taken.event_id.map(hex::encode) }).into_response())
+}
+
+/// Tells the SDK what it may keep to itself.
+pub(super) fn limited(taken: &Taken, mut response: Response) -> Response {
     if taken.unwanted {
         response.headers_mut().insert(RATE_LIMITS, UNWANTED.clone());
     }
@@ -69,18 +74,31 @@ pub(super) fn refused(answer: &Answer) -> Response {
     if let Some(seconds) = answer.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         // Without it, SDKs keep everything for a minute.
-        if let (Kind::RateLimited, Ok(value)) =
-            (answer.kind, HeaderValue::from_str(&format!("{seconds}::key:rate_limited")))
-        {
+        if let (Kind::RateLimited, Ok(value)) = (answer.kind, HeaderValue::from_str(&limits(answer, seconds))) {
             headers.insert(RATE_LIMITS, value);
         }
     }
     response
 }
 
+/// `seconds:categories:scope:reason` of each limit. All that is kept is named rather than left out, which would also hold for
+/// what SDKs say of themselves.
+fn limits(answer: &Answer, seconds: u64) -> String {
+    let one = |limit: &Limit| {
+        let words: Vec<_> = limit.categories.iter().map(|category| category.as_str()).collect();
+        let (reason, words) = (limit.reason, words.join(";"));
+        format!("{}:{words}:{}:{}", limit.seconds(), reason.scope(), reason.as_str())
+    };
+    match &answer.limits {
+        None => format!("{seconds}::key:rate_limited"),
+        Some(limits) => limits.0.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::{self, Reason};
 
     #[test]
     fn a_refusal_says_why_and_when_to_come_back() {
@@ -100,14 +118,34 @@ mod tests {
     }
 
     #[test]
+    fn each_limit_is_told_with_its_categories() {
+        let limit = |reason, categories: &[Category], seconds: u64| Limit {
+            reason,
+            categories: categories.to_vec(),
+            after: std::time::Duration::from_secs(seconds),
+        };
+        let limits = vec![
+            limit(Reason::KeyRate, &[Category::Error, Category::Default], 3),
+            limit(Reason::DailyQuota, &[Category::LogItem], 60),
+        ];
+        let response = refused(&gate::answer(limits));
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!((response.status().as_u16(), header("retry-after")), (429, "60"));
+        assert_eq!(header(RATE_LIMITS), "3:error;default:key:key_rate, 60:log_item:project:daily_quota");
+    }
+
+    #[test]
     fn what_is_never_kept_is_named_and_nothing_else() {
         let row = |category| Counted { category, reason: "unsupported", quantity: 1 };
         assert!(is_unwanted(&[row(Category::Unknown), row(Category::Session)]));
         assert!(!is_unwanted(&[row(Category::Unknown), row(Category::Security)]));
         let text = UNWANTED.to_str().unwrap();
-        assert!(text.starts_with("3600:transaction;") && text.ends_with(";attachment:project:unsupported"), "{text}");
+        assert!(
+            text.starts_with("3600:transaction;") && text.ends_with(";metric_bucket:project:unsupported"),
+            "{text}"
+        );
         let words: Vec<_> = text.split(':').nth(1).unwrap().split(';').collect();
-        for kept in ["", "default", "error", "feedback", "log_item", "security", "internal", "unknown"] {
+        for kept in ["", "default", "error", "feedback", "log_item", "security", "attachment", "internal", "unknown"] {
             assert!(!words.contains(&kept), "{text}");
         }
     }

@@ -6,6 +6,7 @@ use tephra_ingest::Receipt;
 use tephra_ingest::sentry::{Category, ClientReport, Counted, SentryBatch};
 use tephra_storage::meta::ledger::Outcome;
 
+use crate::gate::Reason;
 use crate::ledger::Ledger;
 
 /// No honest client counts more at once; sums of it stay far from the end of numbers.
@@ -40,16 +41,22 @@ const KEPT: [Category; 7] = [
     Category::Internal,
 ];
 
-/// Writes down what `batch` says beside its events.
-pub(super) fn note(ledger: &Ledger, receipt: &Receipt<'_>, batch: &SentryBatch) {
+/// Writes down what `batch` says beside its events. Tells whether something was not read, for `limit`.
+pub(super) fn note(ledger: &Ledger, receipt: &Receipt<'_>, batch: &SentryBatch, limit: Option<Reason>) -> bool {
+    let mut limited = false;
     let add = |outcome, reason, quantity: u64| {
         let events = usize::try_from(quantity.min(QUANTITY_MAX)).unwrap_or(usize::MAX);
         ledger.note(receipt.project_id, outcome, reason, events, receipt.received_at);
     };
     for Counted { category, reason, quantity } in &batch.counted {
+        if let ("rate_limited", Some(limit)) = (*reason, limit) {
+            limited = true;
+            add(Outcome::RateLimited, limit.as_str().to_owned(), *quantity);
+            continue;
+        }
         let outcome = match *reason {
             "duplicate_item" => Outcome::Duplicate,
-            "malformed" | "missing_event_id" | "too_large" | "too_many" => Outcome::Rejected,
+            "malformed" | "missing_event_id" | "event_not_stored" | "too_large" | "too_many" => Outcome::Rejected,
             _ => Outcome::Filtered,
         };
         add(outcome, format!("{category}/{reason}"), *quantity);
@@ -59,6 +66,7 @@ pub(super) fn note(ledger: &Ledger, receipt: &Receipt<'_>, batch: &SentryBatch) 
             add(Outcome::ClientDropped, reason, report.quantity);
         }
     }
+    limited
 }
 
 /// The reason of a client's report; `None` where it counts bytes.

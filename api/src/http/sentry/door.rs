@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tephra_ingest::sentry::Auth;
-use tephra_storage::ProjectId;
 
 use crate::accept::{Incoming, inflate_apart};
+use crate::access::Pass;
 use crate::answer::{Answer, Kind, Result};
 use crate::budget::Share;
 use crate::meters::Protocol;
@@ -26,11 +26,12 @@ pub(super) fn nobody() -> Answer {
         .hint("send the key of the DSN as `sentry_key` in the query or in `X-Sentry-Auth`")
 }
 
-/// The project of the key, which must be the one in the path.
-pub(super) fn admit(state: &State, path: &str, key: &str) -> Result<ProjectId> {
-    let project = state.access.ingest_key(key)?;
-    if number(path) == Some(project.0) {
-        return Ok(project);
+/// What the key opens, which must be the project in the path.
+pub(super) fn admit(state: &State, path: &str, key: &str) -> Result<Pass> {
+    let pass = state.access.ingest_key(key)?;
+    // The oldest SDKs name no project.
+    if number(path) == Some(pass.project.0) || path.trim_end_matches('/') == "/api/store" {
+        return Ok(pass);
     }
     Err(Answer::new(Kind::Denied, "the key is not of the project in the path")
         .hint("take the DSN as the project shows it"))
@@ -50,8 +51,8 @@ pub(super) async fn through_tunnel(
         Some(encoding) => inflate_apart(state, encoding, body, share).await?,
     };
     let auth = Auth::of_envelope(&body).ok_or_else(nobody)?;
-    let project_id = admit(state, path, &auth.key)?;
-    Ok(Incoming { protocol, project_id, encoding: None, body, share })
+    let Pass { project: project_id, key } = admit(state, path, &auth.key)?;
+    Ok(Incoming { protocol, project_id, key, encoding: None, body, share })
 }
 
 /// The number in `/api/42/envelope/`.
