@@ -2,8 +2,8 @@
 # Installs what building Tephra (`build`) or also testing it (`test`, the default) needs, on Debian 12.
 #
 # Safe to run again: it looks first, and installs only what is missing. A second run takes about a second; a first one
-# one or two minutes for the packages, about ten more for cargo-nextest, two for the Python clients and half a one for the
-# OpenID provider.
+# one or two minutes for the packages, about ten more for cargo-nextest, two for the Python clients, half a one for the
+# OpenID provider, one for the SDKs for Node.js and browsers and four for the one for Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,7 @@ packages() {
     done
     # Another Node.js than Debian's is as good.
     if [ "$scope" = test ] && ! command -v npm >/dev/null; then missing+=(nodejs npm); fi
+    if [ "$scope" = test ] && ! command -v chromium >/dev/null; then missing+=(chromium); fi
     if [ ${#missing[@]} = 0 ]; then
         say "Debian packages: all there"
         return
@@ -104,10 +105,87 @@ openid_provider() {
     echo "$wanted" >"$folder/source.sha256"
 }
 
+# A folder of packages whose versions a file of the repository names; the names of the files are the rest of the arguments.
+# Succeeds where it is there already.
+is_there() {
+    local folder=$1
+    shift
+    wanted=$(cat "$@" | sha256sum | cut -d' ' -f1)
+    [ "$(cat "$folder/source.sha256" 2>/dev/null)" = "$wanted" ]
+}
+
+sdk_python_brotli() {
+    local source=api/tests/sdk/python/brotli.txt folder=$cache/sdk-python-brotli wanted
+    if is_there "$folder" "$source"; then
+        say "brotli for the Sentry SDK for Python: all there ($folder)"
+        return
+    fi
+    say "brotli for the Sentry SDK for Python: installing into $folder"
+    rm -rf "$folder"
+    "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$folder" -r "$source"
+    echo "$wanted" >"$folder/source.sha256"
+}
+
+# What the newest of the SDKs needs; the tests that want them say so where they are missing.
+node_is_new_enough() {
+    local found
+    found=$(node --version 2>/dev/null | tr -d v) || return 1
+    [ "$(printf '%s\n' 20.19.0 "$found" | sort -V | head -n1)" = 20.19.0 ]
+}
+
+sdk_node() {
+    local source=api/tests/sdk/node folder=$cache/sdk-node wanted
+    if is_there "$folder" "$source"/{package.json,package-lock.json,program.mjs,otel.mjs}; then
+        say "SDKs for Node.js: all there ($folder)"
+        return
+    fi
+    say "SDKs for Node.js: installing into $folder (about half a minute)"
+    mkdir -p "$folder"
+    cp "$source"/{package.json,package-lock.json,program.mjs,otel.mjs} "$folder/"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
+    echo "$wanted" >"$folder/source.sha256"
+}
+
+sdk_browser() {
+    local source=api/tests/sdk/browser folder=$cache/sdk-browser wanted
+    if is_there "$folder" "$source"/{package.json,package-lock.json,page.js,index.html}; then
+        say "SDK for browsers: all there ($folder)"
+        return
+    fi
+    say "SDK for browsers: installing into $folder (about half a minute)"
+    mkdir -p "$folder/source"
+    cp "$source"/{package.json,package-lock.json,page.js} "$folder/source/"
+    npm ci --prefix "$folder/source" --ignore-scripts --no-audit --no-fund --silent
+    (cd "$folder/source" && node_modules/.bin/esbuild page.js --bundle --format=esm --log-level=warning --outfile=../page.js)
+    cp "$source/index.html" "$folder/"
+    echo "$wanted" >"$folder/source.sha256"
+}
+
+# A workspace of its own, so that the features of its dependencies are not those of Tephra's.
+sdk_rust() {
+    local source=$PWD/api/tests/sdk/rust folder=$cache/sdk-rust wanted
+    if is_there "$folder" "$source"/{Cargo.toml,Cargo.lock,src/main.rs}; then
+        say "SDK for Rust: all there ($folder)"
+        return
+    fi
+    say "SDK for Rust: building into $folder (about four minutes)"
+    # Outside the project's folder, so that its linker settings do not apply to a foreign build.
+    (cd / && CARGO_TARGET_DIR=$folder cargo build --quiet --locked --manifest-path "$source/Cargo.toml")
+    echo "$wanted" >"$folder/source.sha256"
+}
+
 packages
 rust
 if [ "$scope" = test ]; then
     nextest
     python_clients
     openid_provider
+    sdk_python_brotli
+    if node_is_new_enough; then
+        sdk_node
+        sdk_browser
+    else
+        say "SDKs for Node.js and browsers: left out, as they need Node.js 20.19 or newer"
+    fi
+    sdk_rust
 fi

@@ -1,8 +1,12 @@
-//! The OpenTelemetry SDK for Python, the real package, sends its errors; SQL sees them at once, hot and cold alike.
+//! The OpenTelemetry SDKs for Python and Node.js, the real packages, send their errors; SQL sees them at once, hot and cold
+//! alike.
+
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::python;
+use crate::sdk::{cache, installed};
 use crate::server::{Server, text};
 
 const ALL: &str = "SELECT * FROM events ORDER BY timestamp, event_id";
@@ -29,6 +33,52 @@ async fn an_exception_in_a_span_by_grpc_is_an_event() {
 async fn an_exception_in_a_span_by_http_is_an_event() {
     let server = Server::start().await;
     check_span(&server, "http", &server.url).await;
+}
+
+#[tokio::test]
+async fn logs_of_node_by_grpc_land_in_their_columns() {
+    let server = Server::start().await;
+    check_node(&server, "grpc", &server.grpc).await;
+}
+
+#[tokio::test]
+async fn logs_of_node_by_http_land_in_their_columns() {
+    let server = Server::start().await;
+    check_node(&server, "http", &server.url).await;
+}
+
+async fn check_node(server: &Server, protocol: &str, endpoint: &str) {
+    let program = cache().join("sdk-node/otel.mjs");
+    let Some(program) = installed(program.exists(), program) else { return };
+    let mut command = Command::new("node");
+    let output = command.arg(program).args([protocol, endpoint, &server.key]).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}\n{}", text(&output), server.log());
+    let rows = server.rows(ALL).await;
+    let [info, error] = &rows[..] else { panic!("{rows:#?}") };
+    for row in [info, error] {
+        check(row, "service", "checkout");
+        check(row, "release", "2.7.1");
+        check(row, "environment", "production");
+        check(row, "server_name", "web-3");
+        check(row, "logger", "shop.cart");
+        check(row, "sdk_name", "opentelemetry");
+        check(row, "user_id", "u-42");
+        assert!(row.to_string().contains("payments"), "the resource's own attribute is lost: {row:#}");
+    }
+    check(info, "level", "info");
+    check(info, "kind", "log");
+    check(info, "message", "cart 17 opened");
+    check(info, "session_id", "s-7");
+    assert_eq!(attributes(info)["coupon"], "SPRING", "{info:#}");
+    check(error, "level", "error");
+    check(error, "kind", "error");
+    check(error, "message", "could not charge order 1009");
+    check(error, "exception_type", "TypeError");
+    check(error, "exception_value", "card of order 1009 was declined");
+    let frames = error["frames"].as_str().unwrap_or_default();
+    assert!(frames.contains("charge") && frames.contains("otel.mjs"), "{error:#}");
+    server.roll().await;
+    assert_eq!(server.rows(ALL).await, rows, "the answer changed with the roll");
 }
 
 async fn check_logs(server: &Server, protocol: &str, endpoint: &str) {

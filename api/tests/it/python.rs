@@ -56,7 +56,7 @@ impl Drop for S3Server {
     }
 }
 
-fn command(client: &str, args: &[&str]) -> Command {
+pub(crate) fn command(client: &str, args: &[&str]) -> Command {
     let python = python();
     assert!(python.exists(), "no Python clients at `{}`: run scripts/setup.sh", python.display());
     let mut command = Command::new(python);
@@ -64,7 +64,7 @@ fn command(client: &str, args: &[&str]) -> Command {
     command
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     if let Some(python) = std::env::var_os("TEPHRA_PYTHON") {
         return python.into();
     }

@@ -27,6 +27,8 @@ enum Need {
     Caller,
     /// A verb in the project that is named.
     Project(&'static str),
+    /// Several verbs in the project that is named.
+    All(&'static [&'static str]),
     /// A verb in any project at all.
     Somewhere(&'static str),
     /// A verb in the organisation.
@@ -48,7 +50,7 @@ struct Route {
 }
 
 fn routes() -> Vec<Route> {
-    use Need::{Author, AuthorOrAdmin, Caller, Dsn, Either, Key, Open, Organisation, Project, Session, Somewhere};
+    use Need::{All, Author, AuthorOrAdmin, Caller, Dsn, Either, Key, Open, Organisation, Project, Session, Somewhere};
     let get = |name, need| Route { name, need, body: None, stale: false };
     let send = |name, need, body| Route { name, need, body: Some(body), stale: false };
     let stale = |name, need| Route { name, need, body: None, stale: true };
@@ -74,6 +76,17 @@ fn routes() -> Vec<Route> {
         send("sentryStore", Dsn, json!({})),
         send("sentrySecurity", Dsn, json!({})),
         send("sentryCspReport", Dsn, json!({})),
+        send("sentryMinidump", Dsn, json!({})),
+        send("sentryAttachments", Dsn, json!({})),
+        send("sentryNel", Dsn, json!({})),
+        get("sentryCheckIn", Dsn),
+        send("sentryBeginCheckIn", Dsn, json!({})),
+        get("sentryCheckInByKey", Dsn),
+        send("sentryBeginCheckInByKey", Dsn, json!({})),
+        get("sentryReportForm", Dsn),
+        send("sentryReport", Dsn, json!({})),
+        send("sentryExportLogs", Key, json!({})),
+        send("sentryExportTraces", Key, json!({})),
         send("logout", Session, json!({})),
         get("me", Caller),
         send("updateMe", Session, json!({})),
@@ -106,12 +119,24 @@ fn routes() -> Vec<Route> {
         get("getProject", Project("project:read")),
         send("updateProject", Project("project:write"), json!({})),
         stale("deleteProject", Project("project:delete")),
+        get("getLimits", Project("project:read")),
+        send("putLimits", Project("project:write"), json!({})),
+        get("getQuotas", Project("project:read")),
+        send("putQuotas", Project("project:write"), json!({})),
+        get("getFilters", Project("project:read")),
+        send("putFilters", Project("project:write"), json!({})),
         get("getProjectStorage", Project("storage:read")),
         get("listProjectMembers", Project("access:read")),
         send("giveProjectRole", Project("access:write"), json!({ "role": "viewer" })),
         get("takeProjectRole", Project("access:write")),
         send("giveProjectTeamRole", Project("access:write"), json!({ "role": "member" })),
         get("takeProjectTeamRole", Project("access:write")),
+        get("getScrubRules", Project("project:read")),
+        send("putScrubRules", Project("project:write"), json!({ "hash_key": "" })),
+        send("dryRunScrubRules", All(&["event:read", "project:write"]), json!({ "limit": 1 })),
+        get("getGroupingRules", Project("project:read")),
+        send("putGroupingRules", Project("project:write"), json!({ "text": "no rule" })),
+        send("regroup", All(&["event:read", "project:write"]), json!({})),
         get("listKeys", Project("key:read")),
         get("getKey", Project("key:read")),
         send("createKey", Project("key:write"), json!({ "name": "" })),
@@ -124,6 +149,8 @@ fn routes() -> Vec<Route> {
         get("listProjectEvents", Project("event:read")),
         get("getEvent", Project("event:read")),
         get("eventNeighbours", Project("event:read")),
+        get("listAttachments", Project("event:read")),
+        get("getAttachment", Project("event:read")),
         get("listIssueEvents", Project("event:read")),
         get("latestIssueEvent", Project("event:read")),
         get("oldestIssueEvent", Project("event:read")),
@@ -215,6 +242,10 @@ fn class(need: Need, who: Option<&Who>, table: &BTreeMap<String, [Option<Role>; 
         Need::Open | Need::Caller => Class::Allowed,
         Need::Key | Need::Dsn | Need::Session => Class::Denied,
         Need::Project(verb) => within(verb, who.shop),
+        Need::All(verbs) => {
+            let classes = verbs.iter().map(|verb| within(verb, who.shop));
+            classes.into_iter().find(|class| *class != Class::Allowed).unwrap_or(Class::Allowed)
+        }
         Need::Author(verb) => match within(verb, who.shop) {
             Class::Allowed if who.name.starts_with("owner") => Class::Allowed,
             Class::Allowed => Class::Denied,
@@ -246,6 +277,11 @@ async fn every_route_answers_every_role_as_the_table_says() {
     let search = json!({ "name": "Shared", "kind": "events", "query": "", "project": "1", "shared": true });
     let search = expect(server, Method::POST, "/api/v1/searches", Some(search), 201).await;
     let keys = expect(server, Method::GET, "/api/v1/projects/1/keys", None, 200).await;
+    let file = format!("{{\"event_id\":\"{first}\"}}\n{{\"type\":\"attachment\"}}\nfile");
+    let url = format!("{}/api/1/envelope/?sentry_key={}", server.url, server.key);
+    assert_eq!(server.http.post(url).body(file).send().await.unwrap().status(), 200);
+    let path = format!("/api/v1/projects/1/events/{first}/attachments");
+    let files = expect(server, Method::GET, &path, None, 200).await;
     let value = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned();
     let parts = BTreeMap::from([
         ("project", crowd.shop.to_string()),
@@ -259,6 +295,8 @@ async fn every_route_answers_every_role_as_the_table_says() {
         ("token", "nothing!".to_owned()),
         ("file", "start.js".to_owned()),
         ("key", "level".to_owned()),
+        ("attachment", value(&files["items"][0]["id"])),
+        ("monitor", "nightly".to_owned()),
     ]);
     let ingest_key = value(&keys["items"][0]["id"]);
 

@@ -20,6 +20,8 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Setup {
     variables: BTreeMap<String, String>,
     root: Option<String>,
+    /// Where it listens; on a free port where unsaid.
+    address: Option<String>,
 }
 
 impl Setup {
@@ -62,7 +64,8 @@ impl Setup {
     fn command(&self, data_dir: &Path) -> Command {
         let mut command = bare_command();
         command
-            .args(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--http", self.address.as_deref().unwrap_or("127.0.0.1:0")])
+            .args(["--grpc", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .env("TEPHRA_OTLP_HTTP_ADDRESS", "")
             .envs(&self.variables)
@@ -186,6 +189,12 @@ impl Server {
 
     pub(crate) async fn restart(mut self) -> Self {
         Self::start_in(self.folder.take().unwrap(), self.setup.clone()).await
+    }
+
+    /// Starts it again on the same folder and where it listened, for clients that have not gone.
+    pub(crate) async fn restart_there(mut self) -> Self {
+        self.setup.address = self.url.strip_prefix("http://").map(str::to_owned);
+        self.restart().await
     }
 
     /// Sends SIGTERM and waits for the end.
