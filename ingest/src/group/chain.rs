@@ -76,7 +76,11 @@ pub(super) fn fold(thrown: &[Thrown<'_>], known: &mut KnownFrames) -> (Hashes, O
     // Traces of these two are of goroutines and threads: they do not tell of causes without calls.
     let bare = thrown.iter().flat_map(|thrown| &thrown.frames).any(|frame| frame.is_of_threads());
     let counted = thrown.iter().filter(|thrown| !bare || !thrown.frames.is_empty());
-    for (index, Thrown { kind, frames }) in counted.take(EXCEPTIONS_MAX).enumerate() {
+    // `error.stack` of JavaScript, which is what comes as text, has no causes; SDKs of Sentry send them.
+    let outermost = thrown.iter().find_map(|thrown| thrown.frames.iter().find(|frame| frame.is_named()));
+    let alone = outermost.is_some_and(Frame::is_of_one_error);
+    let counted = counted.skip_while(|thrown| alone && thrown.frames.is_empty());
+    for (index, Thrown { kind, frames }) in counted.take(if alone { 1 } else { EXCEPTIONS_MAX }).enumerate() {
         let deep = frames.len() > DEEP;
         let frames = if deep { &frames[..DEEP_CALLS] } else { frames };
         let calls: Vec<Call> = frames.iter().map(|frame| known.read(frame)).collect();

@@ -21,6 +21,8 @@ pub(crate) enum Style {
     Rust,
     Php,
     Ruby,
+    /// Dart of Flutter and servers.
+    Dart,
     /// C, C++, Objective-C, Swift.
     Native,
     /// Unknown: the file's name decides.
@@ -39,6 +41,7 @@ impl Style {
             "rust" => Self::Rust,
             "php" => Self::Php,
             "ruby" => Self::Ruby,
+            "dart" | "flutter" => Self::Dart,
             "native" | "c" | "cpp" | "cocoa" | "objc" | "swift" => Self::Native,
             _ => Self::Other,
         }
@@ -105,6 +108,7 @@ impl<'a> Frame<'a> {
                     Style::Script => function::write_script(function, out),
                     Style::Ruby => function::write_ruby(function, out),
                     Style::Php => function::write_php(function, out),
+                    Style::Dart => function::write_dart(function, out),
                     _ => function::write_dotted("", function, out),
                 }
                 if file_end == start && out.len() == file_end + 1 {
@@ -116,14 +120,16 @@ impl<'a> Frame<'a> {
 
     /// The name to blame: `module.function`, or the function alone.
     pub(super) fn name(&self) -> String {
-        let made_up = |name: &str| [">d__", ">b__", "<>c"].iter().any(|part| name.contains(part));
+        let made_up =
+            |name: &str| [">d__", ">b__", "<>c", ")+", " { <lambda> }"].iter().any(|part| name.contains(part));
         if self.resolved() == Style::Dotted && (made_up(self.function) || made_up(self.module)) {
             let mut name = String::new();
             function::write_dotted(self.module, self.function, &mut name);
             return name;
         }
+        let plain = function::without_crate_hashes(self.function);
         let function = match self.resolved() {
-            Style::Rust => function::without_rust_hash(self.function),
+            Style::Rust => function::without_rust_hash(&plain),
             Style::Dotted => function::without_java_module(self.function),
             _ => self.function,
         };
@@ -160,6 +166,11 @@ impl<'a> Frame<'a> {
         matches!(self.resolved(), Style::Go | Style::Rust)
     }
 
+    /// JavaScript's stacks are of one error: what caused it stands beside them for those alone that ask.
+    pub(super) fn is_of_one_error(&self) -> bool {
+        self.resolved() == Style::Script
+    }
+
     /// The file, as much of its path as is known.
     pub(super) fn place(&self) -> &'a str {
         if self.path.is_empty() { self.file } else { self.path }
@@ -181,6 +192,7 @@ impl<'a> Frame<'a> {
             "rs" => Style::Rust,
             "php" => Style::Php,
             "rb" | "erb" | "rake" => Style::Ruby,
+            "dart" => Style::Dart,
             "c" | "cc" | "cpp" | "cxx" | "h" | "hpp" | "m" | "mm" | "swift" => Style::Native,
             _ if place.starts_with("http://") || place.starts_with("https://") || place.starts_with("node:") => {
                 Style::Script

@@ -56,6 +56,20 @@ pub(super) fn parse(text: &str) -> Read<GroupRules> {
     Ok(rules)
 }
 
+/// The names that rules of other trackers have for what is meant.
+fn own_name(name: &str) -> &str {
+    match name {
+        "error.type" => "type",
+        "error.value" => "value",
+        "stack.module" | "stack.package" => "module",
+        "stack.function" => "function",
+        "stack.abs_path" | "stack.filename" | "abs_path" | "filename" => "path",
+        "in_app" | "inapp" => "app",
+        "family" => "platform",
+        other => other,
+    }
+}
+
 struct Line<'t> {
     number: usize,
     text: &'t str,
@@ -94,7 +108,7 @@ impl<'t> Line<'t> {
                 rules.fingerprints.push(FingerprintRule { matchers, parts });
                 return Ok(());
             }
-            if self.rest().starts_with(['+', '-']) {
+            if self.rest().starts_with(['+', '-', '^']) || self.rest().starts_with("v+") || self.rest().starts_with("v-") {
                 self.some(&matchers, start)?;
                 if let Some(event) = matchers.iter().find(|matcher| matches!(matcher.key, Key::Event(_))) {
                     let Key::Event(name) = &event.key else { return Ok(()) };
@@ -146,7 +160,7 @@ impl<'t> Line<'t> {
                 "write `key:pattern`, such as `type:ValueError`",
             ));
         }
-        let key = match key {
+        let key = match own_name(key) {
             "module" => Key::Module,
             "path" => Key::Path,
             "function" => Key::Function,
@@ -176,6 +190,11 @@ impl<'t> Line<'t> {
                 "use `*`",
             ));
         }
+        let pattern = match (&key, pattern.as_str()) {
+            (Key::App, "true" | "1") => "yes".to_owned(),
+            (Key::App, "false" | "0") => "no".to_owned(),
+            _ => pattern,
+        };
         if key == Key::App && !matches!(pattern.as_str(), "yes" | "no") {
             return Err(self.fail(
                 pattern_at,
@@ -223,7 +242,7 @@ impl<'t> Line<'t> {
                 };
                 let part = &self.rest()[..end + 2];
                 self.at += end + 2;
-                let name = variable(part).unwrap_or_default();
+                let name = own_name(variable(part).unwrap_or_default());
                 let known = name == "default"
                     || NAMES.contains(&name)
                     || name.strip_prefix("tags.").is_some_and(|tag| !tag.is_empty());
@@ -231,7 +250,7 @@ impl<'t> Line<'t> {
                     let known = format!("variables are default, tags.NAME, {}", NAMES.join(", "));
                     return Err(self.fail(start, format!("unknown variable `{name}`"), known));
                 }
-                part.to_owned()
+                format!("{{{{ {name} }}}}")
             } else {
                 self.word(&[',', '#'])?
             };
@@ -256,6 +275,13 @@ impl<'t> Line<'t> {
         while !self.rest().is_empty() {
             let start = self.at;
             actions.push(match self.word(&[])?.as_str() {
+                other if other.starts_with(['^', 'v']) => {
+                    return Err(self.fail(
+                        start,
+                        format!("`{other}` is about other frames than the one that fits"),
+                        "name those frames in a rule of their own, with `+app`, `-app` or `-group`",
+                    ));
+                }
                 "+app" => StackAction::InApp(true),
                 "-app" => StackAction::InApp(false),
                 "-group" => StackAction::LeaveOut,
@@ -316,5 +342,16 @@ mod tests {
             assert!(error.what.contains(what) && !error.hint.is_empty(), "{text}: {error}");
         }
         assert!(parse(&"type:a -> b\n".repeat(501)).is_err());
+    }
+
+    #[test]
+    fn rules_of_sentry_read_the_same() {
+        let same = |theirs: &str, ours: &str| assert_eq!(parse(theirs).unwrap(), parse(ours).unwrap(), "{theirs}");
+        same("error.type:Timeout -> timeout, {{ error.type }}", "type:Timeout -> timeout, {{ type }}");
+        same("error.value:\"connection *\" level:error -> {{default}}", "value:\"connection *\" level:error -> {{ default }}");
+        same("stack.abs_path:**/vendor/** -app", "path:**/vendor/** -app");
+        same("stack.function:panic_* app:false -group", "function:panic_* app:no -group");
+        let error = parse("stack.function:panic_handler ^-group").unwrap_err();
+        assert!(error.column == 30 && error.what.contains("other frames"), "{error:?}");
     }
 }

@@ -4,11 +4,10 @@
 //! first. `user 17 at 10.0.0.1 took 3.5 s` becomes `user <n> at <ip> took <duration>`.
 
 mod clock;
+mod name;
 mod network;
 mod number;
-
-/// The longest text in quotes that is taken for one.
-const QUOTED_BYTES_MAX: usize = 512;
+mod quote;
 
 /// The longest path that is taken for one.
 const PATH_BYTES_MAX: usize = 512;
@@ -31,22 +30,27 @@ pub(super) fn write_head(message: &str, out: &mut String) {
 /// Appends `message` without its parameters. What is tried at a byte looks a bounded way ahead, so hostile text costs little.
 pub(super) fn write(message: &str, out: &mut String) {
     let bytes = message.as_bytes();
+    let start = out.len();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let before = if at == 0 { b' ' } else { bytes[at - 1] };
         let fresh = !is_word(before);
         let found = match byte {
-            b'"' | b'\'' | b'`' => quoted_end(bytes, at, before).map(|end| ("<str>", end)),
+            b'"' | b'\'' | b'`' | 0xc2 | 0xe2 => quote::end(message, at).map(|end| ("<str>", end)),
             b'[' | b':' if fresh => network::ip_v6(message, at),
             b'/' | b'~' if fresh && before != b'.' => path_end(bytes, at).map(|end| ("<path>", end)),
+            b'\\' if fresh && bytes.get(at + 1) == Some(&b'\\') => path_end(bytes, at).map(|end| ("<path>", end)),
             b'-' | b'+' if !before.is_ascii_alphanumeric() && is_digit(bytes, at + 1) => number::read(message, at + 1),
             _ if byte.is_ascii_alphanumeric() && fresh => word(message, at),
+            _ if byte.is_ascii_alphanumeric() && before == b'_' => name::behind_underscore(bytes, at),
             b'0'..=b'9' => Some(("<n>", number::end(bytes, at))),
             _ => None,
         };
         at = match found {
             Some((name, end)) => {
-                out.push_str(name);
+                if !repeats(out, start, name) {
+                    out.push_str(name);
+                }
                 end
             }
             None if byte.is_ascii_whitespace() => {
@@ -56,8 +60,10 @@ pub(super) fn write(message: &str, out: &mut String) {
                 at + 1
             }
             None => {
-                let end = if is_word(byte) && !byte.is_ascii_digit() {
-                    run_end(bytes, at, |byte| byte.is_ascii_alphabetic() || byte == b'_')
+                let end = if byte == b'_' {
+                    run_end(bytes, at, |byte| byte == b'_')
+                } else if byte.is_ascii_alphabetic() {
+                    run_end(bytes, at, |byte| byte.is_ascii_alphabetic())
                 } else {
                     message.ceil_char_boundary(at + 1)
                 };
@@ -66,6 +72,15 @@ pub(super) fn write(message: &str, out: &mut String) {
             }
         };
     }
+}
+
+/// Takes the comma back where one more of a list comes: `1, 2, 3` is one `<n>`, so that the length of a list splits no group.
+fn repeats(out: &mut String, start: usize, name: &str) -> bool {
+    let list = out[start..].trim_end_matches(' ');
+    let Some(list) = list.strip_suffix(',').filter(|list| list.ends_with(name)) else { return false };
+    let end = start + list.len();
+    out.truncate(end);
+    true
 }
 
 /// What a word that begins at `at` turns out to be; `None` where it is a word.
@@ -104,35 +119,33 @@ fn word(message: &str, at: usize) -> Option<(&'static str, usize)> {
     {
         return Some(found);
     }
+    if let Some(end) = network::mac(bytes, at) {
+        return Some(("<hex>", end));
+    }
     if first.is_ascii_digit()
         && let Some(end) = clock::numeric(bytes, at)
     {
         return Some(("<date>", end));
     }
-    if let Some(name) = id(&bytes[at..end]) {
+    if first == b'P'
+        && let Some(end) = clock::period(bytes, at)
+    {
+        return Some(("<duration>", end));
+    }
+    let before = if at == 0 { b' ' } else { bytes[at - 1] };
+    if before == b'-'
+        && let Some(end) = name::pod(bytes, at)
+    {
+        return Some(("<id>", end));
+    }
+    let word = &bytes[at..end];
+    if let Some(name) = name::id(word).or_else(|| name::identity(word).filter(|_| before == b'@')) {
         return Some((name, end));
     }
-    if first.is_ascii_digit() {
-        return number::read(message, at);
-    }
-    None
-}
-
-/// What a word without signs is: a hash, a hexadecimal number, or another id.
-fn id(word: &[u8]) -> Option<&'static str> {
-    if let Some(digits) = word.strip_prefix(b"0x").or_else(|| word.strip_prefix(b"0X")) {
-        return (!digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)).then_some("<hex>");
-    }
-    if word.len() < 8 {
-        return None;
-    }
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let hex = word.iter().all(u8::is_ascii_hexdigit);
-    match word.len() {
-        32 | 40 | 56 | 64 | 128 if hex => Some("<hash>"),
-        _ if hex && digits > 0 && digits < word.len() => Some("<hex>"),
-        20.. if digits >= 3 && digits < word.len() => Some("<id>"),
-        _ => None,
+    let found = if first.is_ascii_digit() { number::read(message, at) } else { None };
+    match found {
+        None | Some(("<n>", _)) if name::is_mixed(word) => Some(("<id>", end)),
+        found => found,
     }
 }
 
@@ -168,32 +181,6 @@ fn path_end(bytes: &[u8], at: usize) -> Option<usize> {
     let names =
         path.split(|byte| matches!(byte, b'/' | b'\\')).filter(|name| !name.is_empty() && *name != b"~").count();
     (names >= 2 || (names == 1 && signs >= 1 && path[0] == b'~')).then_some(end)
-}
-
-/// The end of the text in quotes that begins at `at`; an apostrophe inside or after a word begins none.
-fn quoted_end(bytes: &[u8], at: usize, before: u8) -> Option<usize> {
-    let quote = bytes[at];
-    if before.is_ascii_alphanumeric() && quote != b'"' {
-        return None;
-    }
-    let window = &bytes[at + 1..bytes.len().min(at + 1 + QUOTED_BYTES_MAX)];
-    let mut from = 0;
-    while let Some(found) = memchr::memchr2(quote, b'\n', &window[from..]) {
-        let close = from + found;
-        if window[close] == b'\n' {
-            return None;
-        }
-        let after = bytes.get(at + close + 2).copied().unwrap_or(b' ');
-        if quote == b'"' || !after.is_ascii_alphanumeric() {
-            return Some(at + close + 2);
-        }
-        from = close + 1;
-    }
-    // `it failed in `sub' as of old.
-    (quote == b'`')
-        .then(|| memchr::memchr2(b'\'', b'\n', window))
-        .flatten()
-        .and_then(|close| (window[close] == b'\'').then_some(at + close + 2))
 }
 
 fn uuid_end(bytes: &[u8], at: usize) -> Option<usize> {

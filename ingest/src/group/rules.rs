@@ -73,6 +73,11 @@ impl GroupRules {
         self.fingerprints.is_empty() && self.stacks.is_empty()
     }
 
+    /// How many rules there are: for fingerprints, and for stacks.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.fingerprints.len(), self.stacks.len())
+    }
+
     /// Whether a rule decides which frames count.
     pub(crate) fn has_stack_rules(&self) -> bool {
         !self.stacks.is_empty()

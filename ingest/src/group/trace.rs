@@ -1,10 +1,12 @@
-//! Reads stack traces as runtimes print them: Python, JavaScript, Java and Kotlin, Go, Rust, C#, PHP, Ruby.
+//! Reads stack traces as runtimes print them: Python, JavaScript, Java and Kotlin, Go, Rust, C#, PHP, Ruby, Dart, and what
+//! debuggers and systems print of native programs.
 //!
 //! Line by line, without knowing the language beforehand, so that chained and mixed traces work; a line that is no frame
 //! (a message, source code) is passed over. What comes out is what an SDK would have sent as fields: the exception thrown
 //! last in front, and of each the newest call first.
 
 mod line;
+mod native;
 
 use std::iter::Peekable;
 use std::str::Lines;
@@ -68,6 +70,9 @@ impl<'a> Reader<'a> {
             }
         } else if let Some(kind) = raw.trim_start().strip_prefix("Suppressed: ") {
             self.suppressed = !kind.is_empty();
+        } else if raw.trim_start().starts_with("---> (Inner Exception #0)") {
+            // It was printed in front of the outer one's calls already.
+            self.suppressed = true;
         } else if let Some(kind) = cause(raw) {
             if !self.suppressed || !raw.starts_with(char::is_whitespace) {
                 self.suppressed = self.thrown.len() >= THROWN_MAX;
@@ -77,6 +82,9 @@ impl<'a> Reader<'a> {
                 self.thrown.push(Thrown { kind, frames: Vec::new() });
                 self.depth = self.thrown.len() - 1;
             }
+        } else if line.starts_with("[errors]: [") {
+            // Those of an `AggregateError` are listed in it.
+            self.suppressed = true;
         } else if line.starts_with("--- End of inner exception") {
             self.depth = self.depth.saturating_sub(1);
         } else if let Some(count) = common_frames(line) {
@@ -93,6 +101,8 @@ impl<'a> Reader<'a> {
             self.push_go(frame, line);
         } else if let Some(frame) = line::rust(line, self.rust, lines) {
             self.rust = true;
+            self.push(frame);
+        } else if let Some(frame) = native::frame(line).or_else(|| line::dotnet(raw)) {
             self.push(frame);
         } else if let Some(frame) = line::php(line) {
             self.push_php(frame);

@@ -12,8 +12,9 @@ use tephra_ingest::{
 use tephra_storage::{Event, ProjectId};
 
 mod traces;
+mod wild;
 
-use traces::{PAIRS, Pair, Verdict};
+use traces::{Pair, Verdict};
 
 /// A line of the table, and what it becomes on the line below.
 const MESSAGES: &str = include_str!("grouping/messages.txt");
@@ -38,7 +39,7 @@ fn thrown(kind: &str, stack: &str) -> Event {
 fn messages_without_their_parameters() {
     let lines: Vec<_> = MESSAGES.lines().collect();
     let table: Vec<_> = lines.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-    assert!(table.len() >= 60, "{}", table.len());
+    assert!(table.len() >= 140, "{}", table.len());
     let wrong: String = table
         .iter()
         .filter(|(input, expected)| parametrised(input) != *expected)
@@ -59,11 +60,16 @@ fn what_is_parametrised_stays_so() {
     }
 }
 
+/// All pairs of traces.
+fn pairs() -> impl Iterator<Item = &'static Pair> {
+    traces::PAIRS.iter().chain(wild::PAIRS)
+}
+
 #[test]
 fn stack_traces_of_eight_platforms() {
-    assert!(PAIRS.len() >= 60, "{}", PAIRS.len());
+    assert!(pairs().count() >= 150, "{}", pairs().count());
     let mut wrong = String::new();
-    for Pair { name, a, b, verdict } in PAIRS {
+    for Pair { name, a, b, verdict } in pairs() {
         let (first, second) = (thrown("E", a), thrown("E", b));
         let found = match (first.group_hash == second.group_hash, first.group_hash_full == second.group_hash_full) {
             (true, true) => Verdict::Same,
@@ -80,7 +86,7 @@ fn stack_traces_of_eight_platforms() {
 /// The text of a trace and the frames of an SDK for the same error.
 #[test]
 fn text_and_frames_fall_into_one_group() {
-    for (text, frames, style) in traces::STRUCTURED {
+    for (text, frames, style) in traces::STRUCTURED.iter().chain(wild::STRUCTURED) {
         let by_text = thrown("E", text);
         let frames: Value = serde_json::from_str(frames).unwrap();
         let by_frames = native_event(&frames);
@@ -110,12 +116,22 @@ fn native_event(frames: &Value) -> Event {
     native::batch(&receipt, &request.encode_to_vec().into()).unwrap().decoded.events.pop().unwrap()
 }
 
+/// The event of a body of Sentry's.
+fn by_sentry(body: &str) -> Event {
+    let limits = Limits::default();
+    let (project_id, received_at) = (ProjectId(1), 1_760_000_000_000_000);
+    let receipt = Receipt { project_id, received_at, limits: &limits, rules: Rules::standard() };
+    let batch = sentry::store(&receipt, &Policy::default(), &Sender::default(), &Bytes::from(body.to_owned())).unwrap();
+    batch.decoded.events.into_iter().next().unwrap()
+}
+
 /// By the columns that are stored, the hashes are the same again.
 #[test]
 fn stored_events_group_as_they_came() {
-    let mut events: Vec<Event> = PAIRS.iter().flat_map(|pair| [thrown("a.b.E", pair.a), thrown("E", pair.b)]).collect();
+    let mut events: Vec<Event> = pairs().flat_map(|pair| [thrown("a.b.E", pair.a), thrown("E", pair.b)]).collect();
     events.extend(MESSAGES.lines().map(|message| event(&json!({"message": message}))));
-    events.extend(traces::STRUCTURED.iter().map(|(_, frames, _)| native_event(&serde_json::from_str(frames).unwrap())));
+    let structured = traces::STRUCTURED.iter().chain(wild::STRUCTURED);
+    events.extend(structured.map(|(_, frames, _)| native_event(&serde_json::from_str(frames).unwrap())));
     events.push(event(&json!({"message": "m 1", "fingerprint": ["a", "{{ default }}", "{{ message }}"]})));
     events.push(event(&json!({"stack": "no frame at 0x12\nat all"})));
     events.push(event(&json!({"logger": "app.db"})));
@@ -184,7 +200,7 @@ fn stored_samples_group_as_they_came() {
 
 #[test]
 fn projects_make_fingerprints() {
-    let rules = |text: &str| Rules { grouping: GroupRules::parse(text).unwrap(), ..Rules::default() };
+    let rules = |text: &str| Rules::new(Default::default(), GroupRules::parse(text).unwrap());
     let by = |text: &str, line: Value| event_by(&line, &rules(text)).group_hash;
     let java = "E: x\n\tat com.acme.Orders.pay(Orders.java:1)\n\tat org.lib.Pool.run(Pool.java:2)";
     let one = json!({"exception_type": "a.DbDown", "exception_value": "x 1", "stack": java, "tags": {"tier": "gold"}});
@@ -217,8 +233,8 @@ fn a_secret_splits_no_group() {
 
 proptest! {
     #[test]
-    fn lines_and_addresses_never_matter(pair in 0..PAIRS.len(), line in 1u32..100_000, address in 0x1000u64..0xffff_ffff) {
-        let trace = PAIRS[pair].a;
+    fn lines_and_addresses_never_matter(pair in 0..traces::PAIRS.len() + wild::PAIRS.len(), line in 1u32..100_000, address in 0x1000u64..0xffff_ffff) {
+        let trace = pairs().nth(pair).unwrap().a;
         let moved = moved(trace, line, address);
         let (a, b) = (thrown("E", trace), thrown("E", &moved));
         prop_assert_eq!((a.group_hash, a.group_hash_full), (b.group_hash, b.group_hash_full), "{}\n{}", trace, moved);
@@ -226,7 +242,7 @@ proptest! {
 
     #[test]
     fn other_fields_never_matter(seed in any::<u64>(), tags in proptest::collection::vec(("[a-z]{1,8}", "[a-z0-9]{0,8}"), 0..6)) {
-        let base = json!({"exception_type": "E", "exception_value": "v", "stack": PAIRS[0].a, "message": "m"});
+        let base = json!({"exception_type": "E", "exception_value": "v", "stack": traces::PAIRS[0].a, "message": "m"});
         let mut fields: Vec<(String, Value)> = base.as_object().unwrap().clone().into_iter().collect();
         let extra = tags.iter().map(|(name, value)| (format!("x.{name}"), json!(value)));
         fields.extend(extra.chain([("service".to_owned(), json!("s")), ("user_id".to_owned(), json!("u")), ("count".to_owned(), json!(seed))]));
@@ -238,6 +254,48 @@ proptest! {
         let line = format!("{{{}}}", text.join(","));
         let decoded = ndjson::lines(&receipt, &Bytes::from(line)).unwrap();
         prop_assert_eq!(decoded.events[0].group_hash, event(&base).group_hash);
+    }
+
+    /// The same for what SDKs of Sentry send: lines, columns, addresses, source, variables, and whatever else an event has.
+    #[test]
+    fn what_varies_in_an_sdks_event_never_matters(
+        which in 0..traces::STRUCTURED.len() + wild::STRUCTURED.len(),
+        line in 1u32..100_000,
+        address in 0x1000u64..0xffff_ffff,
+        turn in any::<usize>(),
+        word in "[a-z]{1,12}",
+    ) {
+        let (_, frames, _) = traces::STRUCTURED.iter().chain(wild::STRUCTURED).nth(which).unwrap();
+        let frames: Vec<Value> = serde_json::from_str(frames).unwrap();
+        let plain = json!({"exception": {"values": [{"type": "E", "value": "x", "stacktrace": {"frames": frames}}]}});
+        let moved: Vec<Value> = frames.iter().zip(0..).map(|(frame, index)| {
+            let mut fields: Vec<(String, Value)> = frame.as_object().unwrap().clone().into_iter().collect();
+            fields.extend([
+                ("lineno".to_owned(), json!(line + index)),
+                ("colno".to_owned(), json!(line % 97)),
+                ("instruction_addr".to_owned(), json!(format!("{address:#x}"))),
+                ("context_line".to_owned(), json!(word)),
+                ("vars".to_owned(), json!({ &word: address })),
+            ]);
+            let turn = turn % fields.len();
+            fields.rotate_left(turn);
+            Value::Object(fields.into_iter().collect())
+        }).collect();
+        let mut fields = vec![
+            ("exception", json!({"values": [{"value": "x", "thread_id": line, "stacktrace": {"frames": moved}, "type": "E"}]})),
+            ("tags", json!({ &word: "1" })),
+            ("user", json!({ "id": address })),
+            ("extra", json!({ &word: [line] })),
+            ("breadcrumbs", json!([{ "message": word, "level": "error" }])),
+            ("contexts", json!({ "os": { "name": word } })),
+            ("release", json!(format!("{word}@1.{line}"))),
+            ("server_name", json!(word)),
+        ];
+        let turn = turn % fields.len();
+        fields.rotate_left(turn);
+        let text: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let (one, other) = (by_sentry(&plain.to_string()), by_sentry(&format!("{{{}}}", text.join(","))));
+        prop_assert_eq!((one.group_hash, one.group_hash_full), (other.group_hash, other.group_hash_full), "{}", text.join(","));
     }
 
     #[test]

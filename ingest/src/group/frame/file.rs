@@ -9,9 +9,21 @@ const SHELVES: &[&str] =
 
 /// Appends the last two names of a path that mean something: no host, home, version, build or query.
 pub(super) fn write_tail(path: &str, script: bool, out: &mut String) {
-    if path.starts_with('<') || path.starts_with("node:") {
+    if path.starts_with('<') {
+        return write_made_up(path, out);
+    }
+    for word in ["[internal", "wasm:"] {
+        // PHP's own functions, by text and by SDK; the modules of a program in a browser, by number.
+        if path.starts_with(word) {
+            return out.push_str(word);
+        }
+    }
+    if path.starts_with("node:") {
         return out.push_str(path);
     }
+    let path = path.strip_prefix("address at ").unwrap_or(path);
+    // Firefox: `https://x.io/a.js line 12 > eval`.
+    let path = path.split_once(" line ").map_or(path, |(path, _)| path);
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let path = match path.find("://") {
         // A URL's host says where it was served, not what it is.
@@ -49,6 +61,20 @@ pub(super) fn write_tail(path: &str, script: bool, out: &mut String) {
     }
 }
 
+/// `<string>` as it is; `<ipython-input-5-3f2a1b9c>` without what another session names anew.
+fn write_made_up(name: &str, out: &mut String) {
+    for (index, word) in name.split('-').enumerate() {
+        let core = word.trim_matches(['<', '>', ' ']);
+        let number = !core.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit());
+        if index > 0 && (number || is_build_hash(core)) {
+            continue;
+        }
+        out.push_str(if index > 0 { "-" } else { "" });
+        out.push_str(word.trim_end_matches('>'));
+    }
+    out.push('>');
+}
+
 /// Appends the last two names of a dotted module as if they were a path.
 pub(super) fn write_module(module: &str, out: &mut String) {
     let mut cut = module.rmatch_indices('.').map(|(at, _)| at + 1).skip(1);
@@ -77,7 +103,16 @@ fn is_passing(name: &str) -> bool {
 fn write_name(name: &str, bundle: bool, out: &mut String) {
     let start = out.len();
     let is_separator = |byte: u8| matches!(byte, b'.' | b'-' | b'_' | b'@');
-    let mut at = 0;
+    // A notebook's cell is a file of six and more digits.
+    let stem = name.find('.').unwrap_or(name.len());
+    let mut at = if stem >= 5 && name.as_bytes()[..stem].iter().all(u8::is_ascii_digit) { stem } else { 0 };
+    // Vite's hashes may hold signs that part words: `index-C5-QmZ4e.js`.
+    let signed = |at: &usize| bundle && *at > 0 && name.get(*at..stem).is_some_and(is_signed_hash);
+    let hash = stem.checked_sub(9).filter(signed);
+    if let Some(end) = hash {
+        write_name(&name[..end], bundle, out);
+        return out.push_str(&name[stem..]);
+    }
     let mut sign = "";
     while at < name.len() {
         let length = name.as_bytes()[at..].iter().position(|byte| is_separator(*byte)).unwrap_or(name.len() - at);
@@ -101,7 +136,18 @@ pub(super) fn is_build_hash(word: &str) -> bool {
     let any = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
     let hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mixed = any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase) && word.len() <= 10;
-    hex || mixed
+    // esbuild and Turbopack: `chunk-2SFZ3XKQ`.
+    let shout = word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    hex || mixed || (shout && any(u8::is_ascii_uppercase))
+}
+
+/// A dash and eight letters, digits and signs of base 64 that are no words.
+fn is_signed_hash(word: &str) -> bool {
+    let Some(hash) = word.strip_prefix('-').filter(|hash| hash.contains(['-', '_'])) else { return false };
+    let any = |test: fn(&u8) -> bool| hash.as_bytes().iter().any(test);
+    let letters = hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let inner = hash[1..].bytes().any(|byte| byte.is_ascii_uppercase());
+    letters && any(u8::is_ascii_lowercase) && inner && any(u8::is_ascii_digit)
 }
 
 /// Where bundlers write: a chunk's number, or eight letters that are no word.

@@ -1,5 +1,7 @@
 //! What of a function's name a compiler, a proxy or a runtime made up, taken out.
 
+use std::borrow::Cow;
+
 /// Whether a function's name begins with its module: `main` in the package `main` does not.
 pub(super) fn holds(function: &str, module: &str) -> bool {
     function.strip_prefix(module).is_some_and(|rest| rest.starts_with(['.', ':', '/', '$', '\\']))
@@ -43,6 +45,25 @@ pub(super) fn without_java_module(name: &str) -> &str {
     name[..end].rfind('/').map_or(name, |slash| &name[slash + 1..])
 }
 
+/// `shop::pay` of `shop[8787f43e282added]::pay`, as the newer form of symbols has it.
+pub(super) fn without_crate_hashes(name: &str) -> Cow<'_, str> {
+    let is_hash = |at: usize| {
+        let hash = name.get(at + 1..at + 17).is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        hash && name[at + 17..].starts_with(']')
+    };
+    let mut hashes = name.match_indices('[').map(|(at, _)| at).filter(|at| is_hash(*at)).peekable();
+    if hashes.peek().is_none() {
+        return Cow::Borrowed(name);
+    }
+    let (mut plain, mut from) = (String::with_capacity(name.len()), 0);
+    for at in hashes {
+        plain.push_str(&name[from..at]);
+        from = at + 18;
+    }
+    plain.push_str(&name[from..]);
+    Cow::Owned(plain)
+}
+
 /// `path::function` without `::h0123456789abcdef`.
 pub(super) fn without_rust_hash(name: &str) -> &str {
     match name.rsplit_once("::h") {
@@ -53,6 +74,9 @@ pub(super) fn without_rust_hash(name: &str) -> &str {
 
 /// Java, Kotlin, Scala, C#: no module, generics, parameters, numbers of lambdas; an async method under its own name.
 pub(super) fn write_dotted(module: &str, function: &str, out: &mut String) {
+    // Sentry's names for closures: `Post { <lambda> }` and `void A.Post()+() => { }`.
+    let function = function.strip_suffix(" { <lambda> }").unwrap_or(function);
+    let function = function.find(")+").map_or(function, |at| &function[..at + 1]);
     let function = match function.find('(').filter(|open| *open > 0 && function.ends_with(')')) {
         // `async Task<int> A.B.F(int x)`
         Some(open) => function[..open].trim_end().rsplit(' ').next().unwrap_or_default(),
@@ -73,7 +97,7 @@ pub(super) fn write_dotted(module: &str, function: &str, out: &mut String) {
 }
 
 fn write_names(name: &str, out: &mut String) {
-    if !name.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'<' | b'`' | b'+' | b'[')) {
+    if !name.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'<' | b'`' | b'+' | b'[' | b':')) {
         return out.push_str(name);
     }
     let bytes = name.as_bytes();
@@ -82,7 +106,8 @@ fn write_names(name: &str, out: &mut String) {
         match byte {
             b'`' => at = run_end(bytes, at + 1, |byte| byte.is_ascii_digit()),
             b'[' => at = close(bytes, at, b'[', b']'),
-            b'+' => {
+            // A class within a class; Unity parts class and method by a colon.
+            b'+' | b':' => {
                 out.push('.');
                 at += 1;
             }
@@ -101,7 +126,7 @@ fn write_names(name: &str, out: &mut String) {
 
 /// A number here is a compiler's: of a lambda, a proxy, an anonymous class, an accessor.
 fn is_generated(before: &str) -> bool {
-    ["$", "/", "__", "Accessor", "Proxy", "Lambda"].iter().any(|word| before.ends_with(word))
+    ["$", "/", "__", "Accessor", "Proxy", "Lambda", "lambda_method"].iter().any(|word| before.ends_with(word))
 }
 
 /// `<init>` stays; `<Run>b__3` and `<Run>d__7` are `Run`; `<>c__DisplayClass1_0` is nothing; `<T>` goes.
@@ -122,7 +147,11 @@ fn write_angled(name: &str, at: usize, out: &mut String) -> usize {
         return segment;
     }
     if tail.starts_with(['d', 'b']) && (tail.len() == 1 || tail[1..].starts_with("__")) {
-        out.push_str(inner);
+        // `<<PayAsync>b__0>d`: an async closure of `PayAsync`.
+        match inner.strip_prefix('<').and_then(|inner| inner.split_once('>')) {
+            Some((name, _)) => out.push_str(name),
+            None => out.push_str(inner),
+        }
         return segment;
     }
     if let Some(local) = tail.strip_prefix("g__") {
@@ -205,7 +234,7 @@ pub(super) fn write_go(module: &str, function: &str, out: &mut String) {
 
 /// Rust: no hash, no generics, a closure under the name of its function.
 pub(super) fn write_rust(module: &str, function: &str, out: &mut String) {
-    let function = without_rust_hash(function);
+    let function = &*without_crate_hashes(without_rust_hash(function));
     if !module.is_empty() && !holds(function, module) {
         out.push_str(module);
         out.push_str("::");
@@ -273,8 +302,21 @@ pub(super) fn write_ruby(function: &str, out: &mut String) {
         return out.push_str(name);
     }
     let name = name.rsplit('#').next().unwrap_or(name);
+    // Rails compiles a template under a name of its own each time: `_app_views_carts_show_html_erb__31425364_70123`.
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let name = if name.starts_with('_') && name.len() - stem.len() >= 6 { stem } else { name };
     let dot = name.rfind('.').filter(|dot| name[..*dot].starts_with(|c: char| c.is_ascii_uppercase()));
     out.push_str(dot.map_or(name, |dot| &name[dot + 1..]));
+}
+
+/// Dart: closures under the name of their function.
+pub(super) fn write_dart(function: &str, out: &mut String) {
+    let mut name = function.strip_prefix("new ").unwrap_or(function);
+    while let Some(outer) = [".<anonymous closure>", ".<fn>", ".<async>"].iter().find_map(|end| name.strip_suffix(end))
+    {
+        name = outer;
+    }
+    out.push_str(if matches!(name, "<fn>" | "<anonymous closure>" | "<async>") { "" } else { name });
 }
 
 /// C, C++, Objective-C, Swift: no parameters, template arguments, offsets, clones and numbers of blocks.

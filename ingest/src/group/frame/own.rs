@@ -24,15 +24,23 @@ pub(super) fn is_library(frame: &Frame<'_>, style: Style) -> bool {
         Style::Script => starts(place, SCRIPT_PREFIXES) || holds(place, SCRIPT_FILES),
         Style::Dotted => starts(full(frame), DOTTED_PREFIXES),
         Style::Go => {
-            holds(place, GO_FILES) || starts(frame.function, &["runtime."]) || starts(frame.module, &["runtime"])
+            holds(place, GO_FILES)
+                || starts(frame.function, &["runtime."])
+                || starts(frame.module, &["runtime"])
+                // Paths of programs that were built with `-trimpath` are those of the packages.
+                || (!place.is_empty() && !place.contains(['\\', ':']) && !place.starts_with(['/', '.']) && is_std(place))
         }
         Style::Rust => {
-            matches!(frame.function, "main" | "clone" | "clone3" | "start_thread")
-                || starts(frame.function, RUST_PREFIXES)
+            let function = function::without_crate_hashes(frame.function);
+            matches!(&*function, "main" | "clone" | "clone3" | "start_thread")
+                || starts(&function, RUST_PREFIXES)
                 || holds(place, RUST_FILES)
         }
+        Style::Dart => starts(place, &["dart:", "package:flutter/", "org-dartlang-sdk:"]),
         Style::Native => {
-            starts(frame.function, NATIVE_PREFIXES) || starts(place, &["/usr/include/", "/usr/lib/", "/rustc/"])
+            starts(frame.function, NATIVE_PREFIXES)
+                || starts(frame.module, NATIVE_LIBRARIES)
+                || starts(place, &["/usr/include/", "/usr/lib/", "/rustc/"])
         }
         Style::Php | Style::Ruby | Style::Other => {
             holds(place, PYTHON_FILES)
@@ -57,18 +65,42 @@ pub(super) fn is_nothing(frame: &Frame<'_>, style: Style) -> bool {
                 || starts(frame.function, &["runtime.", "runtime/debug."])
                 || matches!(frame.module, "runtime" | "runtime/debug")
         }
-        Style::Rust => frame.function == "main" || starts(frame.function, RUST_NOTHING),
+        Style::Rust => {
+            let function = function::without_crate_hashes(frame.function);
+            function == "main" || starts(&function, RUST_NOTHING)
+        }
+        // `at async Promise.all (index 0)`
+        Style::Script => frame.place() == "index" || frame.place().starts_with("index "),
         _ => false,
     }
 }
 
+/// A file of Go's own library, by the first name of its path.
+fn is_std(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(package, _)| GO_STD.contains(&package))
+}
+
 const PYTHON_FILES: &[&str] = &["-packages", "/lib/python", "/lib64/python", "\\lib\\", "\\Lib\\", "<frozen "];
-const SCRIPT_PREFIXES: &[&str] =
-    &["node:", "internal/", "<anonymous>", "native", "chrome-extension:", "moz-extension:", "safari-web-extension:"];
-const SCRIPT_FILES: &[&str] = &["node_modules", "webpack/bootstrap", "webpack/runtime"];
-const GO_FILES: &[&str] = &["/go/src/", "/pkg/mod/", "/vendor/", "/libexec/src/", "/golang/src/"];
+const SCRIPT_PREFIXES: &[&str] = &[
+    "node:",
+    "ext:",
+    "internal/",
+    "<anonymous>",
+    "native",
+    "chrome-extension:",
+    "moz-extension:",
+    "safari-web-extension:",
+];
+const SCRIPT_FILES: &[&str] = &["node_modules", "webpack/bootstrap", "webpack/runtime", "[native code]"];
+const GO_FILES: &[&str] = &["/go/src/", "/pkg/mod/", "/vendor/", "/libexec/src/", "/golang/src/", "@v"];
+#[rustfmt::skip]
+const GO_STD: &[&str] = &[
+    "bufio", "bytes", "compress", "container", "context", "crypto", "database", "debug", "encoding", "errors", "expvar", "flag",
+    "fmt", "go", "hash", "html", "image", "internal", "io", "iter", "log", "maps", "math", "mime", "net", "os", "path", "plugin",
+    "reflect", "regexp", "runtime", "slices", "sort", "strconv", "strings", "sync", "syscall", "testing", "text", "time", "unicode",
+];
 const RUST_FILES: &[&str] = &["/rustc/", ".cargo/registry", "/rustlib/src/", ".cargo/git/"];
-const OTHER_FILES: &[&str] = &["/vendor/", "/gems/", "/lib/ruby/", "<internal:"];
+const OTHER_FILES: &[&str] = &["/vendor/", "/gems/", "/lib/ruby/", "<internal:", "[internal"];
 #[rustfmt::skip]
 const DOTTED_PREFIXES: &[&str] = &[
     "java.", "javax.", "jakarta.", "sun.", "jdk.", "com.sun.", "kotlin.", "kotlinx.", "scala.", "groovy.", "clojure.",
@@ -80,6 +112,10 @@ const DOTTED_NOTHING: &[&str] = &[
     "sun.reflect.",
     "jdk.internal.reflect.",
     "java.lang.reflect.",
+    "java.lang.invoke.",
+    "_COROUTINE.",
+    "Castle.Proxies.",
+    "lambda_method",
     "jdk.proxy",
     "com.sun.proxy.",
     "System.Runtime.ExceptionServices.",
@@ -96,11 +132,16 @@ const GENERATED: &[&str] = &[
     "$ByteBuddy$",
     "$$Lambda",
     "GeneratedMethodAccessor",
+    ".$Proxy",
+    "$_$$_Weld",
 ];
 #[rustfmt::skip]
 const RUST_PREFIXES: &[&str] = &[
     "std::", "core::", "alloc::", "<core::", "<alloc::", "<std::", "tokio::", "<tokio::", "rust_begin_unwind", "rust_panic",
     "__rust", "_rust", "__libc_start", "_start", "backtrace::", "<backtrace::", "__clone", "hyper::", "futures_util::",
+    "<hyper::", "<futures_util::", "futures_core::", "<futures_core::", "anyhow::", "<anyhow::", "eyre::", "<eyre::",
+    "color_eyre::", "<color_eyre::", "axum::", "<axum::", "tower::", "<tower::", "actix_", "<actix_", "rayon_core::",
+    "<rayon_core::", "tracing::", "<tracing::",
 ];
 const RUST_NOTHING: &[&str] = &[
     "rust_begin_unwind",
@@ -153,4 +194,11 @@ const NATIVE_PREFIXES: &[&str] = &[
     "start_thread",
     "clone",
     "mach_msg",
+];
+#[rustfmt::skip]
+const NATIVE_LIBRARIES: &[&str] = &[
+    "libc.", "libc-", "libc++", "libstdc++", "libpthread", "libm.", "ld-linux", "libsystem_", "libdispatch", "libobjc", "dyld",
+    "CoreFoundation", "Foundation", "UIKit", "AppKit", "CFNetwork", "GraphicsServices", "QuartzCore", "libswift", "libart.",
+    "libandroid_runtime", "libbinder", "libutils", "app_process", "ntdll", "kernel32", "KERNEL32", "KERNELBASE", "ucrtbase",
+    "vcruntime", "VCRUNTIME", "msvcp", "user32", "USER32",
 ];

@@ -18,12 +18,13 @@ fn sign(bytes: &[u8], at: usize, signs: &[u8]) -> Option<usize> {
 
 /// `2024-01-02T03:04:05Z`, `2024/01/02`, `02/Jan/2024:03:04:05 +0000`, `03:04:05.123`, `03-17 16:13:38`
 pub(super) fn numeric(bytes: &[u8], at: usize) -> Option<usize> {
-    if let Some(end) = time(bytes, at) {
+    if let Some(end) = time(bytes, at).or_else(|| compact(bytes, at)).or_else(|| day_first(bytes, at)) {
         return Some(end);
     }
     let date = date(bytes, at)?;
     let year_in_it = date - at >= 8;
-    let end = sign(bytes, date, b"T :_").and_then(|at| time(bytes, at));
+    let from = sign(bytes, date, b"T :_,").map(|at| run_end(bytes, at, |byte| byte == b' '));
+    let end = from.and_then(|at| time(bytes, at));
     match end {
         Some(end) => Some(end),
         None if year_in_it && !bytes.get(date).is_some_and(|byte| is_word(*byte)) => Some(date),
@@ -41,7 +42,7 @@ fn date(bytes: &[u8], at: usize) -> Option<usize> {
     }
     let second = digits(bytes, first + 1, 1, 2)?;
     match sign(bytes, second, &[separator]).and_then(|at| digits(bytes, at, 1, 4)) {
-        Some(third) if separator != b'.' || third - at >= 10 => {
+        Some(third) if separator != b'.' || has_year(bytes, at, first, second, third) => {
             // One part is the year: 2024-01-02, 02/01/2024, 24/01/02.
             let lengths = [first - at, third - second - 1];
             (lengths.contains(&4) || lengths == [2, 2]).then_some(third)
@@ -50,6 +51,13 @@ fn date(bytes: &[u8], at: usize) -> Option<usize> {
         None if first - at == 2 && separator == b'-' => Some(second),
         None => None,
     }
+}
+
+/// Whether the first part of `2027.02.01` or the last of `1.2.2027` is a year, as in the version `121.0.6167.85` none is.
+fn has_year(bytes: &[u8], at: usize, first: usize, second: usize, third: usize) -> bool {
+    let year = |from: usize, end: usize| end - from == 4 && matches!(&bytes[from..from + 2], b"19" | b"20");
+    let goes_on = bytes.get(third) == Some(&b'.') && is_digit(bytes, third + 1);
+    !goes_on && ((year(at, first) && third - at == 10) || (year(second + 1, third) && first - at <= 2))
 }
 
 /// `03:04`, `03:04:05,123`, with a zone. Hours and minutes alone need no seconds only behind a date.
@@ -61,12 +69,52 @@ fn time(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = match seconds {
         Some(end) => end,
         None if behind_date => minutes,
-        None => return None,
+        None => return half_of_day(bytes, minutes),
     };
     if let Some(fraction) = sign(bytes, end, b".,").and_then(|at| digits(bytes, at, 1, 9)) {
         end = fraction;
     }
+    let end = half_of_day(bytes, end).unwrap_or(end);
     Some(zone(bytes, end))
+}
+
+/// Behind ` AM`, `pm`, ` p.m.`
+fn half_of_day(bytes: &[u8], at: usize) -> Option<usize> {
+    let from = at + usize::from(bytes.get(at) == Some(&b' '));
+    let rest = bytes.get(from..)?;
+    let fits = |word: &&[u8]| {
+        let head = rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+        head && !rest.get(word.len()).is_some_and(|byte| is_word(*byte))
+    };
+    [&b"a.m."[..], b"p.m.", b"am", b"pm"].iter().find(|word| fits(word)).map(|word| from + word.len())
+}
+
+/// `20240102T030405Z`
+fn compact(bytes: &[u8], at: usize) -> Option<usize> {
+    let date = digits(bytes, at, 8, 8).filter(|_| matches!(&bytes[at..at + 2], b"19" | b"20"))?;
+    let time = digits(bytes, sign(bytes, date, b"T-_")?, 6, 9)?;
+    let end = zone(bytes, time);
+    (!bytes.get(end).is_some_and(|byte| is_word(*byte))).then_some(end)
+}
+
+/// `2 January 2024, 03:04:05`
+fn day_first(bytes: &[u8], at: usize) -> Option<usize> {
+    let day = digits(bytes, at, 1, 2)?;
+    let month = month(bytes, sign(bytes, day, b" ")?)?;
+    let skip = |at: usize| run_end(bytes, at.min(bytes.len()), |byte| matches!(byte, b' ' | b','));
+    let year = digits(bytes, skip(month).max(month + 1), 4, 4)?;
+    Some(time(bytes, skip(year)).filter(|_| skip(year) > year).unwrap_or(year))
+}
+
+/// `PT1M30.5S` and `P3DT4H`, as ISO 8601 and Java print spans of time.
+pub(super) fn period(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = run_end(bytes, at, |byte| byte.is_ascii_digit() || b"PTYMWDHS.-".contains(&byte));
+    let text = &bytes[at + 1..end];
+    let mut parts = text.split(|byte| b"TYMWDHS".contains(byte)).filter(|part| !part.is_empty());
+    let amount = |part: &[u8]| part.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    let unit = text.last().is_some_and(|byte| b"YMWDHS".contains(byte)) && text.iter().any(u8::is_ascii_digit);
+    let begins = text.first().is_some_and(|byte| *byte == b'T' || byte.is_ascii_digit() || *byte == b'-');
+    (unit && begins && parts.all(amount) && !bytes.get(end).is_some_and(|byte| is_word(*byte))).then_some(end)
 }
 
 /// `Z`, `+00:00`, ` +0000`, ` UTC`; the same place where there is none.

@@ -25,14 +25,24 @@ pub(super) fn url(message: &str, colon: usize) -> Option<usize> {
     if !rest.starts_with(b"://") && !data {
         return None;
     }
+    // `http://[::1]:8080/x`
+    let from = match rest.strip_prefix(b"://[").and_then(|host| host.iter().take(64).position(|byte| *byte == b']')) {
+        Some(close) => colon + 4 + close + 1,
+        None => colon + 1,
+    };
+    url_end(bytes, from).filter(|end| *end > colon + 3)
+}
+
+/// Where an address ends that goes on at `from`.
+fn url_end(bytes: &[u8], from: usize) -> Option<usize> {
     let ends = |byte: u8| {
         byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b']' | b'}' | b'|')
     };
-    let mut end = run_end(bytes, colon + 1, |byte| !ends(byte));
-    while end > colon && matches!(bytes[end - 1], b'.' | b',' | b':' | b';' | b'!' | b'?') {
+    let mut end = run_end(bytes, from, |byte| !ends(byte));
+    while end > from && matches!(bytes[end - 1], b'.' | b',' | b':' | b';' | b'!' | b'?') {
         end -= 1;
     }
-    (end > colon + 3).then_some(end)
+    Some(end)
 }
 
 pub(super) fn email(bytes: &[u8], at: usize) -> Option<usize> {
@@ -65,11 +75,32 @@ pub(super) fn host(message: &str, at: usize) -> Option<(&'static str, usize)> {
     if name.len() > 253 || glued {
         return None;
     }
-    if is_ip_v4(name) {
+    // The numbers of `Chrome/120.0.0.0` are a version.
+    let version = at > 1 && message.as_bytes()[at - 1] == b'/' && message.as_bytes()[at - 2].is_ascii_alphanumeric();
+    if is_ip_v4(name) && !version {
         return Some(("<ip>", port.unwrap_or(end)));
     }
-    let is_host = name == "localhost" || is_host(name, port.is_some());
-    is_host.then_some(("<host>", port.unwrap_or(end)))
+    if name != "localhost" && !is_host(name, port.is_some()) {
+        return None;
+    }
+    let end = port.unwrap_or(end);
+    // `example.com/users/17?full=1` is an address without its scheme.
+    match bytes.get(end) == Some(&b'/') && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) {
+        true => url_end(message.as_bytes(), end).map(|end| ("<url>", end)),
+        false => Some(("<host>", end)),
+    }
+}
+
+/// `00:1b:44:11:3a:b7`
+pub(super) fn mac(bytes: &[u8], at: usize) -> Option<usize> {
+    let sign = *bytes.get(at + 2).filter(|byte| matches!(byte, b':' | b'-'))?;
+    let text = bytes.get(at..at + 17)?;
+    let fits = text.iter().enumerate().all(|(index, byte)| match index % 3 {
+        2 => *byte == sign,
+        _ => byte.is_ascii_hexdigit(),
+    });
+    let whole = !bytes.get(at + 17).is_some_and(|byte| is_word(*byte) || *byte == sign);
+    (fits && whole && text.iter().any(u8::is_ascii_alphabetic)).then_some(at + 17)
 }
 
 fn is_ip_v4(name: &str) -> bool {

@@ -6,7 +6,8 @@ use super::{is_digit, is_word, run_end};
 #[rustfmt::skip]
 const TIMES: &[&str] = &[
     "ns", "us", "µs", "μs", "ms", "msec", "msecs", "s", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes",
-    "hour", "hours", "hr", "hrs", "day", "days", "millis", "milliseconds", "nanoseconds", "microseconds",
+    "hour", "hours", "hr", "hrs", "day", "days", "week", "weeks", "month", "months", "year", "years", "millis", "millisecond",
+    "milliseconds", "nanos", "nanosecond", "nanoseconds", "micros", "microsecond", "microseconds",
 ];
 const SIZES: &[&str] = &["b", "kb", "kib", "mb", "mib", "gb", "gib", "tb", "tib", "byte", "bytes"];
 
@@ -20,13 +21,18 @@ pub(super) fn read(message: &str, at: usize) -> Option<(&'static str, usize)> {
             return Some(("<hex>", digits));
         }
     }
+    let ordinal = ["st", "nd", "rd", "th"].iter().any(|sign| message[end..].starts_with(sign))
+        && !bytes.get(end + 2).is_some_and(|byte| is_word(*byte));
+    if ordinal {
+        return Some(("<n>", end + 2));
+    }
     Some(unit(message, end).unwrap_or(("<n>", end)))
 }
 
 /// Digits, and what holds numbers together: decimals, ratios, an exponent.
 pub(super) fn end(bytes: &[u8], at: usize) -> usize {
     let mut end = run_end(bytes, at, |byte| byte.is_ascii_digit());
-    while matches!(bytes.get(end), Some(b'.' | b',' | b':' | b'-' | b'/')) && is_digit(bytes, end + 1) {
+    while matches!(bytes.get(end), Some(b'.' | b',' | b':' | b'-' | b'/' | b'_')) && is_digit(bytes, end + 1) {
         end = run_end(bytes, end + 1, |byte| byte.is_ascii_digit());
     }
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
@@ -49,7 +55,7 @@ fn unit(message: &str, end: usize) -> Option<(&'static str, usize)> {
     let word = &word[..length];
     // `1h30m5s` and `1d2h`.
     let chained = space == 0 && next.is_some_and(|c| c.is_ascii_digit());
-    if word.is_empty() || word.len() > 12 || (next == Some('_')) {
+    if word.is_empty() || word.len() > 13 || (next == Some('_')) {
         return None;
     }
     let is = |list: &[&str]| list.iter().any(|unit| unit.eq_ignore_ascii_case(word));

@@ -24,12 +24,13 @@ pub(super) fn at(rest: &str) -> Option<Frame<'_>> {
             let inner = rest[open + 1..].trim_end_matches(')');
             let function = rest[..open].trim_end();
             let function = split(function, " [as ").map_or(function, |(function, _)| function);
-            let file = without_position(inner).or_else(|| known_place(inner))?;
+            let file = evaluated(inner).or_else(|| without_position(inner)).or_else(|| known_place(inner))?;
             Some(Frame { style: Style::Script, function, file, ..Frame::default() })
         }
         Some(open) => {
             let name = rest[..open].trim_end();
-            (!name.is_empty() && !name.contains(' ')).then_some(name).and_then(dotted)
+            let plain = name.split('[').next().unwrap_or(name);
+            (!plain.is_empty() && !plain.contains(' ')).then_some(name).and_then(dotted)
         }
         None => {
             let file = without_position(rest)?;
@@ -42,21 +43,52 @@ fn known_place(place: &str) -> Option<&str> {
     let known = place == "native"
         || place.starts_with("<anonymous>")
         || place.starts_with("eval at ")
-        || place.starts_with("index ");
+        || place.starts_with("index ")
+        || place.starts_with("wasm://");
     known.then(|| place.split(' ').next().unwrap_or(place))
+}
+
+/// Where code was evaluated: `eval at f (file:1:2), <anonymous>:1:1`
+fn evaluated(place: &str) -> Option<&str> {
+    let (_, rest) = split(place.strip_prefix("eval at ")?, " (")?;
+    let inner = rest.rsplit('(').next().unwrap_or(rest);
+    without_position(inner.split(')').next().unwrap_or(inner))
+}
+
+/// A call in the words of another language (`   bei A.B.F() in C:\\x.cs:Zeile 7.`), and as Unity prints it
+/// (`A.B:F (System.Int32 id) (at Assets/B.cs:42)`).
+pub(super) fn dotnet(raw: &str) -> Option<Frame<'_>> {
+    const WORDS: [&str; 11] =
+        ["bei ", "\u{e0} ", "en ", "em ", "in ", "w ", "v ", "\u{432} ", "\u{5728} ", "\u{5834}\u{6240} ", "konum: "];
+    let line = raw.trim();
+    let (name, _) = line.split_once('(')?;
+    let name = if split(line, ") (at ").is_some_and(|(_, place)| place.ends_with(')') && place.contains(".cs:")) {
+        name
+    } else {
+        WORDS.iter().filter(|_| raw.starts_with("   ")).find_map(|word| name.strip_prefix(word))?
+    };
+    let function = name.trim_end();
+    let fits = function.contains(['.', ':']) && !function.contains(' ') && line.contains(')');
+    fits.then_some(Frame { style: Style::Dotted, function, ..Frame::default() })
 }
 
 /// `f@https://x/y.js:1:2`, as Firefox and Safari print
 pub(super) fn browser(line: &str) -> Option<Frame<'_>> {
     let (function, place) = line.split_once('@')?;
+    // Firefox: `promise callback*f@…`.
+    let function = function.rsplit('*').next().unwrap_or(function);
     let file = without_position(place)?;
+    // And `f@https://x.io/a.js line 12 > eval:1:1`.
+    let file = split(file, " line ").map_or(file, |(file, _)| file);
     let fits = !function.contains(' ') && file.contains(['/', '.', ':']);
     fits.then_some(Frame { style: Style::Script, function, file, ..Frame::default() })
 }
 
 /// `pkg.f(0x1, …)` with `\tfile.go:12 +0x1d` below
 pub(super) fn go<'a>(line: &'a str, lines: &mut Peekable<Lines<'a>>) -> Option<Frame<'a>> {
-    if line.starts_with(['\t', ' ']) || !(line.ends_with(')') || line.starts_with("created by ")) {
+    // Loggers print no arguments, and the name alone.
+    let bare = !line.contains(' ') && line.contains('.');
+    if line.starts_with(['\t', ' ']) || !(bare || line.ends_with(')') || line.starts_with("created by ")) {
         return None;
     }
     let below = lines.peek().filter(|below| below.starts_with(['\t', ' ']) && split(below, ".go:").is_some())?;
@@ -64,7 +96,7 @@ pub(super) fn go<'a>(line: &'a str, lines: &mut Peekable<Lines<'a>>) -> Option<F
     lines.next();
     let function = match line.strip_prefix("created by ") {
         Some(creator) => split(creator, " in goroutine").map_or(creator, |(creator, _)| creator),
-        None => line.rfind('(').map_or(line, |open| &line[..open]),
+        None => line.rfind('(').filter(|_| line.ends_with(')')).map_or(line, |open| &line[..open]),
     };
     Some(Frame { style: Style::Go, function, file, ..Frame::default() })
 }
@@ -102,7 +134,9 @@ pub(super) fn php(line: &str) -> Option<Frame<'_>> {
 /// `from app.rb:12:in 'f'`
 pub(super) fn ruby(line: &str) -> Option<Frame<'_>> {
     let (place, function) = split(line, ":in ")?;
-    let file = without_position(place.strip_prefix("from ").unwrap_or(place))?;
+    let place = place.strip_prefix("from ").unwrap_or(place);
+    let place = if place.starts_with("(eval at ") { "(eval):1" } else { place };
+    let file = without_position(place)?;
     // What follows the closing quote is the message.
     let function = function.trim_start_matches(['\'', '`']).split('\'').next().unwrap_or_default();
     (!file.contains(' ')).then_some(Frame { style: Style::Ruby, function, file, ..Frame::default() })

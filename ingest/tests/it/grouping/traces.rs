@@ -319,7 +319,7 @@ KeyError: 'a'", verdict: Verdict::Other },
     at process.processTicksAndRejections (node:internal/process/task_queues:95:5) {
   [cause]: TypeError: y
       at charge (/srv/app/bank.js:3:3)
-}", verdict: Verdict::Other },
+}", verdict: Verdict::Same },
     Pair { name: "browser: another build", a: CHROME, b: "E: bad
     at Cart.pay (https://shop.io/assets/index-DiwrgTda.js:1:2345)
     at HTMLButtonElement.<anonymous> (https://shop.io/assets/index-DiwrgTda.js:9:1)", verdict: Verdict::Same },

@@ -178,6 +178,129 @@ fn csharp_and_ruby() {
     check(("NoMoney", "x", stack), sentry);
 }
 
+/// `error.stack`, which is what OpenTelemetry sends, has no causes; Node prints them below it; Sentry sends them beside it.
+#[test]
+fn javascript_with_causes() {
+    let stack = "OrderError: could not pay\n    at checkout (/srv/app/cart.js:10:7)\n    at async Server.handle (/srv/app/index.js:3:1)";
+    let frame = |function: &str, file: &str, line: u32| json!({"function": function, "filename": file, "lineno": line, "colno": 1, "in_app": true});
+    let thrown = |kind: &str, value: &str, id: u32, frames: Value| {
+        let mechanism =
+            json!({"type": "chained", "handled": true, "source": "cause", "exception_id": id, "parent_id": 0});
+        json!({"type": kind, "value": value, "mechanism": mechanism, "stacktrace": {"frames": frames}})
+    };
+    let sentry = |causes: Vec<Value>| {
+        let mut values = causes;
+        values.push(json!({"type": "OrderError", "value": "could not pay", "mechanism": {"type": "generic", "handled": true, "exception_id": 0},
+            "stacktrace": {"frames": [frame("async Server.handle", "/srv/app/index.js", 3), frame("checkout", "/srv/app/cart.js", 10)]}}));
+        json!({"platform": "node", "exception": {"values": values}})
+    };
+    let bank = || thrown("BankError", "closed", 1, json!([frame("charge", "/srv/app/bank.js", 1)]));
+    let socket = || thrown("Error", "ECONNRESET", 2, json!([frame("Socket.onEnd", "/srv/app/net.js", 1)]));
+    let alone = check(("OrderError", "could not pay", stack), sentry(vec![]));
+    let one = check(("OrderError", "could not pay", stack), sentry(vec![bank()]));
+    let two = check(("OrderError", "could not pay", stack), sentry(vec![socket(), bank()]));
+    let printed = format!("{stack} {{\n  [cause]: BankError: closed\n      at charge (/srv/app/bank.js:1:1)\n}}");
+    check(("OrderError", "could not pay", &printed), sentry(vec![bank()]));
+    assert_eq!((alone.group_hash, one.group_hash), (one.group_hash, two.group_hash));
+    // An error without a stack of its own is told by what caused it.
+    let bare = json!({"platform": "javascript", "exception": {"values": [bank(), {"type": "OrderError", "value": "could not pay"}]}});
+    assert_ne!(stored(&bare.to_string()).group_hash, alone.group_hash);
+    // Other places are other groups still.
+    let other = stored(&sentry(vec![bank()]).to_string().replace("checkout", "refund"));
+    assert_ne!(other.group_hash, alone.group_hash);
+}
+
+#[test]
+fn browsers_with_a_cause() {
+    let stack = "TypeError: bad cart\n    at pay (https://shop.io/assets/index-BxK3f9aQ.js:1:2345)\n    at https://shop.io/assets/index-BxK3f9aQ.js:9:1";
+    let frame = |function: &str| json!({"function": function, "filename": "https://shop.io/assets/index-DiwrgTda.js", "lineno": 1, "colno": 7, "in_app": true});
+    let sentry = json!({"platform": "javascript", "exception": {"values": [
+        {"type": "Error", "value": "gone", "mechanism": {"type": "chained", "source": "cause"}, "stacktrace": {"frames": [frame("load")]}},
+        {"type": "TypeError", "value": "bad cart", "mechanism": {"type": "auto.browser.global_handlers.onerror", "handled": false}, "stacktrace": {"frames": [frame("?"), frame("pay")]}},
+    ]}});
+    check(("TypeError", "bad cart", stack), sentry);
+}
+
+#[test]
+fn python_during_handling_and_three_deep() {
+    let stack = "Traceback (most recent call last):\n  File \"/srv/app/net.py\", line 3, in connect\n    raise OSError(111)\nConnectionRefusedError: [Errno 111] refused\n\n\
+        The above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n  File \"/srv/app/db.py\", line 7, in load\n    connect()\nDbError: down\n\n\
+        During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/srv/app/views.py\", line 10, in get\n    load()\nValueError: lost\n";
+    let one = |kind: &str, value: &str, file: &str, function: &str| {
+        let frame = json!({"abs_path": format!("/srv/app/{file}"), "filename": format!("app/{file}"), "function": function, "lineno": 1});
+        json!({"type": kind, "value": value, "stacktrace": {"frames": [frame]}})
+    };
+    let sentry = json!({"platform": "python", "exception": {"values": [
+        one("ConnectionRefusedError", "[Errno 111] refused", "net.py", "connect"),
+        one("DbError", "down", "db.py", "load"),
+        one("ValueError", "lost", "views.py", "get"),
+    ]}});
+    let event = check(("ValueError", "lost", stack), sentry.clone());
+    let other = stored(&sentry.to_string().replace("DbError", "CacheError"));
+    assert_ne!(event.group_hash, other.group_hash, "what caused it is a part of it");
+}
+
+#[test]
+fn java_three_deep() {
+    let stack = "com.acme.ShopException: could not pay\n\tat com.acme.Shop.pay(Shop.java:41)\n\tat com.acme.Main.main(Main.java:9)\n\
+        Caused by: com.acme.BankException: closed\n\tat com.acme.Bank.withdraw(Bank.java:17)\n\tat com.acme.Shop.pay(Shop.java:39)\n\t... 1 more\n\
+        Caused by: java.net.SocketException: reset\n\tat com.acme.Wire.read(Wire.java:3)\n\tat com.acme.Bank.withdraw(Bank.java:11)\n\t... 2 more\n";
+    let frame = |module: &str, function: &str, line: i32| json!({"module": module, "function": function, "filename": format!("{}.java", module.rsplit('.').next().unwrap()), "lineno": line});
+    let main = || frame("com.acme.Main", "main", 9);
+    let sentry = json!({"platform": "java", "exception": {"values": [
+        {"type": "SocketException", "module": "java.net", "value": "reset", "stacktrace": {"frames": [main(), frame("com.acme.Shop", "pay", 39), frame("com.acme.Bank", "withdraw", 11), frame("com.acme.Wire", "read", 3)]}},
+        {"type": "BankException", "module": "com.acme", "value": "closed", "stacktrace": {"frames": [main(), frame("com.acme.Shop", "pay", 39), frame("com.acme.Bank", "withdraw", 17)]}},
+        {"type": "ShopException", "module": "com.acme", "value": "could not pay", "stacktrace": {"frames": [main(), frame("com.acme.Shop", "pay", 41)]}},
+    ]}});
+    check(("com.acme.ShopException", "could not pay", stack), sentry);
+}
+
+/// Errors that wrap others have no calls of their own in Go and Rust; the text is the goroutine's or thread's.
+#[test]
+fn go_and_rust_wrapped() {
+    let stack = "goroutine 7 [running]:\nmain.(*Cart).Pay(0xc000012345)\n\t/src/shop/cart.go:31 +0x1d\nmain.main()\n\t/src/shop/main.go:12 +0x25\n";
+    let frames = json!([
+        {"module": "main", "function": "main", "abs_path": "/src/shop/main.go", "lineno": 12, "in_app": true},
+        {"module": "main", "function": "(*Cart).Pay", "abs_path": "/src/shop/cart.go", "lineno": 31, "in_app": true},
+    ]);
+    let sentry = json!({"platform": "go", "exception": [
+        {"type": "syscall.Errno", "value": "connection refused"},
+        {"type": "*os.SyscallError", "value": "connect: connection refused", "mechanism": {"type": "chained", "exception_id": 1, "parent_id": 0}},
+        {"type": "*fmt.wrapError", "value": "pay: connect: connection refused", "stacktrace": {"frames": frames}},
+    ]});
+    check(("*fmt.wrapError", "pay: connect: connection refused", stack), sentry);
+
+    let stack = "   0: shop::cart::Cart::pay\n             at /src/shop/cart.rs:31:9\n   1: shop::main\n             at /src/shop/main.rs:4:5\n";
+    let frame = |function: &str, path: &str| json!({"function": function, "abs_path": path, "in_app": true, "instruction_addr": "0x555cc6c241e1"});
+    let sentry = json!({"platform": "native", "sdk": {"name": "sentry.rust", "version": "0.49.5"}, "exception": {"values": [
+        {"type": "Os", "value": "connection refused"},
+        {"type": "BankError", "value": "could not reach the bank"},
+        {"type": "Error", "value": "could not pay", "stacktrace": {"frames": [frame("shop::main", "/src/shop/main.rs"), frame("shop::cart::Cart::pay", "/src/shop/cart.rs")]}},
+    ]}});
+    check(("Error", "could not pay", stack), sentry);
+}
+
+#[test]
+fn csharp_with_closures_and_three_deep() {
+    let stack = "System.InvalidOperationException: outer\n ---> System.IO.IOException: middle\n ---> System.ArgumentException: inner\n\
+        \x20  at Shop.Bank.Withdraw(Int32 sum) in /src/Bank.cs:line 8\n   --- End of inner exception stack trace ---\n\
+        \x20  at Shop.Wire.<SendAsync>d__4.MoveNext() in /src/Wire.cs:line 5\n   --- End of inner exception stack trace ---\n\
+        \x20  at Shop.Cart.<>c__DisplayClass3_0.<Pay>b__1() in /src/Cart.cs:line 12";
+    let frame = |module: &str, function: &str, path: &str| json!({"module": module, "function": function, "filename": path, "lineno": 1});
+    let sentry = json!({"platform": "csharp", "exception": {"values": [
+        {"type": "System.ArgumentException", "value": "inner", "stacktrace": {"frames": [frame("", "void Shop.Bank.Withdraw(int sum)", "/src/Bank.cs")]}},
+        {"type": "System.IO.IOException", "value": "middle", "stacktrace": {"frames": [frame("", "async Task Shop.Wire.SendAsync()", "/src/Wire.cs")]}},
+        {"type": "System.InvalidOperationException", "value": "outer", "stacktrace": {"frames": [frame("", "void Shop.Cart.Pay()+() => { }", "/src/Cart.cs")]}},
+    ]}});
+    let plain = json!({"platform": "csharp", "exception": {"values": [
+        {"type": "System.ArgumentException", "value": "inner", "stacktrace": {"frames": [frame("Shop.Bank", "Withdraw", "/src/Bank.cs")]}},
+        {"type": "System.IO.IOException", "value": "middle", "stacktrace": {"frames": [frame("Shop.Wire", "SendAsync", "/src/Wire.cs")]}},
+        {"type": "System.InvalidOperationException", "value": "outer", "stacktrace": {"frames": [frame("Shop.Cart+<>c__DisplayClass3_0", "Pay { <lambda> }", "/src/Cart.cs")]}},
+    ]}});
+    check(("System.InvalidOperationException", "outer", stack), plain);
+    check(("System.InvalidOperationException", "outer", stack), sentry);
+}
+
 #[test]
 fn the_senders_marks_decide_where_they_say_more_than_the_names() {
     let event = |marks: [bool; 2]| {
