@@ -9,7 +9,9 @@
 
 mod apply;
 mod changes;
+mod escalate;
 mod fold;
+mod follow;
 mod lives;
 mod recount;
 mod rows;
@@ -17,7 +19,8 @@ mod task;
 pub(crate) mod users;
 
 pub use changes::{Changes, IssueChange, What};
-pub use fold::makes_issues;
+pub use fold::{makes_issues, title_of};
+pub use follow::{Era, Past};
 pub use task::{CONSUMER, Counter};
 
 #[cfg(test)]

@@ -129,6 +129,32 @@ async fn many_are_changed_at_once_or_none() {
 }
 
 #[tokio::test]
+async fn nobody_is_given_issues_of_a_project_that_they_do_not_reach() {
+    let (crowd, all) = three().await;
+    let server = &crowd.server;
+    let lines = [error("Fourth", json!({}))];
+    let foreign = crowd.send(&crowd.other_key, crowd.other, &lines, 1).await[0];
+    let patch =
+        async |body: Value, status: u16| expect(server, Method::PATCH, "/api/v1/issues", Some(body), status).await;
+    let to = |name: &str| json!({ "assigned_to": name, "state": "resolved" });
+    let team = format!("#{}", crowd.team);
+    for name in ["member.of.the.project@example.com", team.as_str()] {
+        for which in [json!({ "ids": [all[0], foreign] }), json!({ "query": "" })] {
+            let mut body = which.clone();
+            body["change"] = to(name);
+            let problem = patch(body, 400).await;
+            assert_eq!(problem["field"], "change.assigned_to", "{problem}");
+        }
+    }
+    let counts = expect(server, Method::GET, "/api/v1/issues/counts", None, 200).await;
+    assert_eq!(counts["unresolved"], 4, "nothing was changed");
+    let body = json!({ "ids": [all[0], all[1]], "change": to("member.of.the.project@example.com") });
+    assert_eq!(patch(body, 200).await["issues"].as_array().unwrap().len(), 2);
+    let body = json!({ "query": "", "change": { "assigned_to": "admin@example.com" } });
+    assert_eq!(patch(body, 200).await["issues"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn merged_issues_come_apart_exactly() {
     let (crowd, all) = three().await;
     let server = &crowd.server;

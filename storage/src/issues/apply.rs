@@ -10,9 +10,10 @@ use hashbrown::{HashMap, HashSet};
 use sqlx::Row;
 
 use super::changes::{IssueChange, What};
+use super::escalate::{self, Forecasts};
 use super::fold::{Delta, Fold, earlier};
 use super::users::Users;
-use super::{lives, rows};
+use super::{follow, lives, rows};
 use crate::error::Result;
 use crate::event::ProjectId;
 use crate::failpoint;
@@ -58,11 +59,17 @@ pub(crate) async fn position(meta: &Meta, node: &str) -> Result<Option<u64>> {
     row.map(|row| row.try_get::<i64, _>(0)).transpose().map(|sequence| sequence.map(i64::cast_unsigned)).map_err(failed)
 }
 
-/// Counts a fold.
+/// Counts a fold. `forecasts` may be those of the fold before, or none.
 ///
 /// # Errors
 /// As of any statement; nothing is counted then, or, where the commit was not confirmed, all of it.
-pub(crate) async fn apply(meta: &Meta, positions: &Positions, fold: &Fold, mode: Mode) -> Result<Applied> {
+pub(crate) async fn apply(
+    meta: &Meta,
+    positions: &Positions,
+    fold: &Fold,
+    mode: Mode,
+    forecasts: &mut Forecasts,
+) -> Result<Applied> {
     let mut tx = meta.begin().await?;
     take_turn(&mut tx).await?;
     if let (Some(from), Some((node, _))) = (positions.from, positions.through.first()) {
@@ -78,8 +85,18 @@ pub(crate) async fn apply(meta: &Meta, positions: &Positions, fold: &Fold, mode:
     let releases = fold.releases.iter().filter(|((project, _), _)| projects.contains(project));
     rows::releases(&mut tx, releases, mode).await?;
 
-    let mut known = known_groups(&mut tx, &deltas).await?;
-    let created = rows::new_issues(&mut tx, &deltas, &mut known).await?;
+    let keys: Vec<(ProjectId, u64)> = deltas.iter().map(|(key, _)| **key).collect();
+    let mut known = known_groups(&mut tx, &keys).await?;
+    let followers = follow::adopt(&mut tx, &deltas, fold, &mut known).await?;
+    let behind: HashSet<(ProjectId, u64)> = followers.iter().map(|(follower, _)| *follower).collect();
+    let firsts: Vec<_> = deltas.iter().filter(|(key, _)| !behind.contains(*key)).copied().collect();
+    let created = rows::new_issues(&mut tx, &firsts, &mut known).await?;
+    for (follower, leader) in &followers {
+        let led = known.get(leader).map(|group| (group.issue_id, group.home_id));
+        if let (Some(issue), Some(delta)) = (led, fold.groups.get(follower)) {
+            known.insert(*follower, Group::of_issue(*follower, issue, delta));
+        }
+    }
     for (key, delta) in &deltas {
         if let Some(group) = known.get_mut(*key) {
             group.take(delta, mode);
@@ -101,6 +118,7 @@ pub(crate) async fn apply(meta: &Meta, positions: &Positions, fold: &Fold, mode:
     if mode == Mode::Add {
         let arrived = touched.iter().map(|(id, issue)| (*id, issue.2.as_slice())).collect();
         changes = lives::awaken(&mut tx, &arrived).await?;
+        changes.extend(escalate::escalate(&mut tx, &arrived, forecasts).await?);
     }
     for (issue_id, (project, events, _)) in touched {
         let what = if created.contains(&issue_id) { What::Created { events } } else { What::Counted { events } };
@@ -150,15 +168,15 @@ async fn live_projects(tx: &mut Tx) -> Result<HashSet<ProjectId>> {
     rows.iter().map(|row| row.try_get(0).map(ProjectId)).collect::<sqlx::Result<_>>().map_err(failed)
 }
 
-type Known = HashMap<(ProjectId, u64), Group>;
+pub(super) type Known = HashMap<(ProjectId, u64), Group>;
 
-async fn known_groups(tx: &mut Tx, deltas: &[(&(ProjectId, u64), &Delta)]) -> Result<Known> {
+/// Those of some groups that are there.
+pub(super) async fn known_groups(tx: &mut Tx, keys: &[(ProjectId, u64)]) -> Result<Known> {
     let failed = told("could not read the groups of issues");
-    let mut known = HashMap::with_capacity(deltas.len());
-    let projects: BTreeSet<ProjectId> = deltas.iter().map(|(key, _)| key.0).collect();
+    let mut known = HashMap::with_capacity(keys.len());
+    let projects: BTreeSet<ProjectId> = keys.iter().map(|key| key.0).collect();
     for project in projects {
-        let hashes: Vec<i64> =
-            deltas.iter().filter(|(key, _)| key.0 == project).map(|(key, _)| key.1.cast_signed()).collect();
+        let hashes: Vec<i64> = keys.iter().filter(|key| key.0 == project).map(|key| key.1.cast_signed()).collect();
         for hashes in hashes.chunks(500) {
             let mut statement = Statement::new("SELECT ");
             statement.push(GROUP_COLUMNS).push(" FROM groups WHERE project_id = ").bind(project.0);

@@ -41,7 +41,7 @@ pub enum What {
     },
     /// It came back after it was resolved.
     Regressed,
-    /// It came back after it was archived.
+    /// It came back after it was archived, or has more events in an hour than its past week lets one expect.
     Escalated,
     /// Somebody changed, merged or unmerged it.
     Edited {

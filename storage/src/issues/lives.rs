@@ -2,11 +2,12 @@
 //!
 //! A resolved issue comes back with an event that was received after it was resolved. Where it was resolved in a release, only an
 //! event of that release or a later one brings it back; where in the next release, only one of a release later than the newest of
-//! then. An archived issue comes back when its time is over or its number of events is reached.
+//! then. An archived issue comes back when its time is over or its number of events is reached; what grows is found in `escalate`.
+//! New, regressed and escalating issues are ongoing after a week.
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 
 use super::changes::{IssueChange, What};
@@ -18,7 +19,7 @@ use crate::meta::issues::{COLUMNS, HOUR_US, Issue, Reason, State, store};
 use crate::meta::statement::Statement;
 use crate::meta::{Meta, Tx, history, releases, told};
 
-/// An issue is new for so long.
+/// An issue is new, regressed or escalating for so long.
 const NEW_US: i64 = 7 * 24 * HOUR_US;
 /// Issues that a sweep changes in one transaction.
 const SWEEP: i64 = 500;
@@ -36,7 +37,7 @@ pub(super) async fn awaken(tx: &mut Tx, arrived: &BTreeMap<i64, &[&Delta]>) -> R
             let issue = Issue::read(&row).map_err(&failed)?;
             let deltas = arrived.get(&issue.id).copied().unwrap_or_default();
             if let Some(reason) = brought_back(tx, &issue, deltas).await? {
-                changes.extend(come_back(tx, &issue, reason).await?);
+                changes.extend(come_back(tx, &issue, reason, &Value::Null).await?);
             }
         }
     }
@@ -75,8 +76,13 @@ async fn brought_back(tx: &mut Tx, issue: &Issue, deltas: &[&Delta]) -> Result<O
     })
 }
 
-/// Makes an issue unresolved, unless somebody changed it at the same moment.
-async fn come_back(tx: &mut Tx, before: &Issue, reason: Reason) -> Result<Option<IssueChange>> {
+/// Makes an issue unresolved, unless somebody changed it at the same moment; `more` is told in its history.
+pub(super) async fn come_back(
+    tx: &mut Tx,
+    before: &Issue,
+    reason: Reason,
+    more: &Value,
+) -> Result<Option<IssueChange>> {
     let mut after = before.clone();
     after.enter(State::Unresolved, reason);
     after.changed_at_us = tx.now_us();
@@ -85,8 +91,11 @@ async fn come_back(tx: &mut Tx, before: &Issue, reason: Reason) -> Result<Option
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(None),
         stored => stored?,
     }
-    let detail =
+    let mut detail =
         json!({ "reason": reason, "from": before.state, "was": before.reason, "release": before.last_release });
+    if let (Some(detail), Some(more)) = (detail.as_object_mut(), more.as_object()) {
+        detail.extend(more.clone());
+    }
     history::write(tx, before.id, &Actor::system(), "unresolved", &detail).await?;
     let what = if reason == Reason::Regressed { What::Regressed } else { What::Escalated };
     Ok(Some(IssueChange { project: before.project, issue_id: before.id, what }))
@@ -98,7 +107,8 @@ pub(super) async fn sweep(meta: &Meta) -> Result<Vec<IssueChange>> {
     let failed = told("could not look after the issues");
     let over = "SELECT COUNT(*) FROM issues WHERE state = 'archived' AND reason = 'until' AND archived_until <= $1";
     let over: i64 = scalar(meta, over, now).await?;
-    let old = "SELECT COUNT(*) FROM issues WHERE state = 'unresolved' AND reason = 'new' AND created_at <= $1";
+    let old = "SELECT COUNT(*) FROM issues WHERE state = 'unresolved' AND ((reason = 'new' AND created_at <= $1)
+               OR (reason IN ('regressed', 'escalating') AND changed_at <= $1))";
     let old: i64 = scalar(meta, old, now - NEW_US).await?;
     let oldest_hour = now.div_euclid(HOUR_US) - HOURS_KEPT;
     let hours: i64 = scalar(meta, "SELECT COUNT(*) FROM group_hours WHERE hour < $1", oldest_hour).await?;
@@ -112,10 +122,11 @@ pub(super) async fn sweep(meta: &Meta) -> Result<Vec<IssueChange>> {
     statement.bind(now).push(" ORDER BY id LIMIT ").bind(SWEEP);
     for row in statement.query().fetch_all(tx.connection()).await.map_err(&failed)? {
         let issue = Issue::read(&row).map_err(&failed)?;
-        changes.extend(come_back(&mut tx, &issue, Reason::Escalating).await?);
+        changes.extend(come_back(&mut tx, &issue, Reason::Escalating, &Value::Null).await?);
     }
     sqlx::query(
-        "UPDATE issues SET reason = 'ongoing' WHERE state = 'unresolved' AND reason = 'new' AND created_at <= $1",
+        "UPDATE issues SET reason = 'ongoing' WHERE state = 'unresolved' AND ((reason = 'new' AND created_at <= $1)
+            OR (reason IN ('regressed', 'escalating') AND changed_at <= $1))",
     )
     .bind(now - NEW_US)
     .execute(tx.connection())

@@ -15,13 +15,15 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use super::apply::{self, Applied, Mode, Positions};
 use super::changes::IssueChange;
-use super::fold::{self, Fold};
+use super::escalate::Forecasts;
+use super::fold::{self, Fold, Place};
+use super::follow::{self, Past, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::Meta;
 use crate::store::Store;
 
 /// Counts the lake. Returns where this node stands then, and what changed.
-pub(super) async fn recount(meta: &Meta, store: &Store) -> Result<(u64, Vec<IssueChange>)> {
+pub(super) async fn recount(meta: &Meta, store: &Store, past: Option<Past>) -> Result<(u64, Vec<IssueChange>)> {
     let snapshot = store.snapshot();
     tracing::info!(
         files = snapshot.cold().files.len(),
@@ -30,7 +32,8 @@ pub(super) async fn recount(meta: &Meta, store: &Store) -> Result<(u64, Vec<Issu
     );
     let files = snapshot.object_store();
     let mut sums = Fold::default();
-    for file in &snapshot.cold().files {
+    for (file, index) in snapshot.cold().files.iter().zip(0..) {
+        sums.at = Place { source: index, row: 0 };
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Busy, format!("could not read `{}` to count its events: {error}", file.path))
         };
@@ -50,6 +53,9 @@ pub(super) async fn recount(meta: &Meta, store: &Store) -> Result<(u64, Vec<Issu
             sums.add(&batch.project(&order).map_err(|error| failed(&error))?)?;
         }
     }
+    if let Some(past) = past {
+        follow::find(meta, past, &mut sums, &Source::Cold(snapshot.clone())).await?;
+    }
     let node = store.node_id().to_owned();
     let mut through = store.watermarks(snapshot.cold());
     let own = through.iter().position(|(other, _)| *other == node);
@@ -57,7 +63,7 @@ pub(super) async fn recount(meta: &Meta, store: &Store) -> Result<(u64, Vec<Issu
     let stands = own.1;
     through.insert(0, own);
     let positions = Positions { from: None, through };
-    match apply::apply(meta, &positions, &sums, Mode::Replace).await? {
+    match apply::apply(meta, &positions, &sums, Mode::Replace, &mut Forecasts::default()).await? {
         Applied::Done(changes) => {
             tracing::info!(events = sums.rows, groups = sums.groups.len(), "counted the lake's events for issues");
             Ok((stands, changes))

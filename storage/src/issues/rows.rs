@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
+use serde_json::json;
 use sqlx::Row;
 
 use super::apply::Mode;
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::event::ProjectId;
 use crate::meta::issues::{Group, HOUR_US};
 use crate::meta::statement::Statement;
-use crate::meta::{Tx, told};
+use crate::meta::{Actor, Tx, history, told};
 
 /// Rows of one statement: far below what both databases take.
 const ROWS: usize = 100;
@@ -26,11 +27,12 @@ pub(crate) async fn new_issues(
     deltas: &Deltas<'_>,
     known: &mut HashMap<(ProjectId, u64), Group>,
 ) -> Result<HashSet<i64>> {
-    let fresh: Vec<_> = deltas.iter().filter(|(key, _)| !known.contains_key(*key)).collect();
+    let mut fresh: Vec<_> = deltas.iter().filter(|(key, _)| !known.contains_key(*key)).collect();
+    fresh.sort_by_key(|(key, delta)| (key.0, delta.first.0, key.1));
     let mut created = HashSet::with_capacity(fresh.len());
     let Some(mut id) = take(tx, "issue".to_owned(), fresh.len()).await? else { return Ok(created) };
     let now = tx.now_us();
-    // Sorted by project, so that each takes its numbers in one step.
+    // Sorted by project, so that each takes its numbers in one step; what was seen first has the lower number.
     for of_project in fresh.chunk_by(|a, b| a.0.0 == b.0.0) {
         let Some(((project, _), _)) = of_project.first() else { continue };
         let Some(mut number) = take(tx, format!("issue:{project}"), of_project.len()).await? else { continue };
@@ -59,18 +61,33 @@ pub(crate) async fn new_issues(
                 (id, number) = (id + 1, number + 1);
             }
             statement.query().execute(tx.connection()).await.map_err(told("could not make issues"))?;
+            let ids = some.iter().zip(id - some.len() as i64..);
+            let steps = ids.map(|((_, delta), id)| match &delta.first.1 {
+                Some(release) => (id, json!({ "release": &**release })),
+                None => (id, json!({})),
+            });
+            history::write_many(tx, &Actor::system(), "created", steps).await?;
         }
     }
     Ok(created)
 }
 
 impl Group {
-    fn empty((project, hash): (ProjectId, u64), issue_id: i64, delta: &Delta) -> Self {
+    fn empty(key: (ProjectId, u64), issue_id: i64, delta: &Delta) -> Self {
+        Self::of_issue(key, (issue_id, issue_id), delta)
+    }
+
+    /// A group that is in an issue, and at home in one, and has no events yet.
+    pub(super) fn of_issue(
+        (project, hash): (ProjectId, u64),
+        (issue_id, home_id): (i64, i64),
+        delta: &Delta,
+    ) -> Self {
         Self {
             project,
             hash,
             issue_id,
-            home_id: issue_id,
+            home_id,
             first_seen_us: delta.first.0,
             last_seen_us: delta.last.0,
             events: 0,

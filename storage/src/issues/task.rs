@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::apply::{self, Applied, Mode, Positions};
 use super::changes::Changes;
-use super::fold::{Fold, projection};
+use super::escalate::Forecasts;
+use super::fold::{Fold, Place, projection};
+use super::follow::{self, Past, Source};
 use super::{lives, recount};
 use crate::changes::{Feed, Hold};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,6 +44,8 @@ pub struct Counter {
     changes: Changes,
     /// Up to where batches are counted; `None` until the database was asked.
     position: Option<u64>,
+    forecasts: Forecasts,
+    past: Option<Past>,
 }
 
 impl Counter {
@@ -49,7 +53,14 @@ impl Counter {
     pub fn new(meta: Meta, store: Store, changes: Changes) -> Self {
         let feed = store.feed();
         let hold = feed.hold(CONSUMER, 0, true);
-        Self { meta, store, feed, hold, changes, position: None }
+        Self { meta, store, feed, hold, changes, position: None, forecasts: Forecasts::default(), past: None }
+    }
+
+    /// The same, which lets issues go on when rules change.
+    #[must_use]
+    pub fn following(mut self, past: Past) -> Self {
+        self.past = Some(past);
+        self
     }
 
     /// Counts until `shutdown`, and then what is left.
@@ -119,7 +130,7 @@ impl Counter {
         let feed = self.feed.clone();
         let folded = tokio::task::spawn_blocking(move || fold_after(&feed, position)).await;
         let failed = |error| Error::caused(ErrorKind::Internal, "could not fold events for issues", error);
-        let Some((fold, through)) = folded.map_err(failed)?? else {
+        let Some((mut fold, through)) = folded.map_err(failed)?? else {
             tracing::error!(position, "batches were dropped before they were counted: counting the lake");
             self.recount().await?;
             return Ok(true);
@@ -128,8 +139,11 @@ impl Counter {
             return Ok(false);
         }
         let began = Instant::now();
+        if let Some(past) = self.past {
+            follow::find(&self.meta, past, &mut fold, &Source::Hot(self.feed.clone())).await?;
+        }
         let positions = Positions { from: Some(position), through: vec![(self.store.node_id().to_owned(), through)] };
-        match apply::apply(&self.meta, &positions, &fold, Mode::Add).await? {
+        match apply::apply(&self.meta, &positions, &fold, Mode::Add, &mut self.forecasts).await? {
             Applied::Done(changes) => {
                 self.settle(through);
                 self.changes.publish(changes);
@@ -155,7 +169,7 @@ impl Counter {
     }
 
     async fn recount(&mut self) -> Result<()> {
-        let (stands, changes) = recount::recount(&self.meta, &self.store).await?;
+        let (stands, changes) = recount::recount(&self.meta, &self.store, self.past).await?;
         self.settle(stands);
         self.changes.publish(changes);
         Ok(())
@@ -182,6 +196,7 @@ fn fold_after(feed: &Feed, position: u64) -> Result<Option<(Fold, u64)>> {
             return Ok(None);
         }
         for one in &read.batches {
+            fold.at = Place { source: one.sequence, row: 0 };
             fold.add(&one.batch)?;
         }
         if read.through == through {

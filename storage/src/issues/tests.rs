@@ -2,6 +2,7 @@
 
 use super::apply::{Applied, Mode, Positions, apply, position};
 use super::changes::{IssueChange, What};
+use super::escalate::Forecasts;
 use super::fold::{Fold, projection};
 use super::lives;
 use crate::error::ErrorKind;
@@ -56,7 +57,7 @@ fn fold(events: &[Event]) -> Fold {
 async fn count(meta: &Meta, events: &[Event]) -> Vec<IssueChange> {
     let from = position(meta, "n").await.unwrap().unwrap_or(0);
     let positions = Positions { from: Some(from), through: vec![("n".to_owned(), from + 1)] };
-    match apply(meta, &positions, &fold(events), Mode::Add).await.unwrap() {
+    match apply(meta, &positions, &fold(events), Mode::Add, &mut Forecasts::default()).await.unwrap() {
         Applied::Done(changes) => changes,
         Applied::Elsewhere(stands) => panic!("stands at {stands}"),
     }
@@ -87,7 +88,8 @@ async fn events_become_issues_once() {
         assert_eq!(changes.len(), 2);
         assert!(changes.iter().all(|change| matches!(change.what, What::Created { .. })));
         let stale = Positions { from: Some(0), through: vec![("n".to_owned(), 1)] };
-        assert!(matches!(apply(&meta, &stale, &fold(&first), Mode::Add).await.unwrap(), Applied::Elsewhere(1)));
+        let again = apply(&meta, &stale, &fold(&first), Mode::Add, &mut Forecasts::default()).await.unwrap();
+        assert!(matches!(again, Applied::Elsewhere(1)));
         let changes =
             count(&meta, &[Event { level: Level::Fatal, release: Some("1.0".into()), ..event(5, NOON + 1) }]).await;
         assert!(matches!(changes[..], [IssueChange { what: What::Counted { events: 1 }, .. }]));
@@ -113,7 +115,7 @@ async fn events_become_issues_once() {
             .collect();
         let before = page.issues.clone();
         let positions = Positions { from: None, through: vec![("n".to_owned(), 9)] };
-        apply(&meta, &positions, &fold(&all), Mode::Replace).await.unwrap();
+        apply(&meta, &positions, &fold(&all), Mode::Replace, &mut Forecasts::default()).await.unwrap();
         assert_eq!(meta.issues(&everything(), IssueSort::Events, None, 10).await.unwrap().issues, before);
         assert_eq!(meta.sparklines(&[issue.id], NOON - 2 * HOUR_US).await.unwrap(), hours);
         assert_eq!(position(&meta, "n").await.unwrap(), Some(9));
@@ -198,6 +200,118 @@ async fn an_archived_issue_comes_back_when_its_time_is_over_or_it_grows() {
         let newer = meta.issues_of(PROJECT, &[6]).await.unwrap()[0].1;
         assert_eq!(meta.issue(newer).await.unwrap().unwrap().reason, Reason::Ongoing);
         assert!(meta.sparklines(&[id], 0).await.unwrap().iter().all(|hour| hour.hour_us > NOON));
+    })
+    .await;
+}
+
+/// So many events of a group in an hour, spread over it.
+fn hour_of(hash: u64, hour_us: i64, count: usize) -> Vec<Event> {
+    (0..count).map(|n| event(hash, hour_us + n as i64)).collect()
+}
+
+#[tokio::test]
+async fn an_ongoing_issue_escalates_when_an_hour_has_more_than_its_week_lets_one_expect() {
+    each(|meta, clock| async move {
+        with_project(&meta).await;
+        let noon = NOON.div_euclid(HOUR_US) * HOUR_US;
+        clock.advance_us(noon - NOON);
+        let mut id = 0;
+        // Twenty events an hour for eight days; the second group has its own, merged issue.
+        for hour in 0..8 * 24 {
+            let begins = noon + hour * HOUR_US;
+            let changes = count(&meta, &[hour_of(5, begins, 15), hour_of(6, begins, 5)].concat()).await;
+            assert!(changes.iter().all(|change| change.what != What::Escalated), "in hour {hour}");
+            if hour == 0 {
+                id = changes[0].issue_id;
+                let mut tx = meta.begin().await.unwrap();
+                merge::merge(&mut tx, &Actor::system(), id, &[changes[1].issue_id]).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            clock.advance_us(HOUR_US);
+            lives::sweep(&meta).await.unwrap();
+        }
+        let reason = async || meta.issue(id).await.unwrap().unwrap().reason;
+        assert_eq!(reason().await, Reason::Ongoing);
+        let now = noon + 8 * 24 * HOUR_US;
+        // A hundred are five times twenty, and no surprise yet.
+        count(&meta, &[hour_of(5, now, 60), hour_of(6, now, 40)].concat()).await;
+        assert_eq!(reason().await, Reason::Ongoing);
+        // Old events are none of this hour's.
+        count(&meta, &hour_of(5, now - 3 * HOUR_US, 400)).await;
+        assert_eq!(reason().await, Reason::Ongoing);
+        let changes = count(&meta, &hour_of(6, now + 50, 1)).await;
+        assert_eq!(reason().await, Reason::Ongoing, "the hour of 400 counts for the past now");
+        assert_eq!(changes.len(), 1);
+        let changes = count(&meta, &hour_of(5, now + 60, 1_300)).await;
+        let told = IssueChange { project: PROJECT, issue_id: id, what: What::Escalated };
+        assert_eq!(changes.iter().filter(|change| **change == told).count(), 1);
+        assert_eq!(reason().await, Reason::Escalating);
+        let step = &meta.issue_history(id, None, 1).await.unwrap()[0];
+        assert_eq!((step.what.as_str(), step.actor_kind.as_str()), ("unresolved", "system"));
+        assert!(step.detail.contains("\"events_per_hour\":1401"), "{}", step.detail);
+        // It is told once, and is ongoing again after a week.
+        assert!(count(&meta, &hour_of(5, now + 70, 5_000)).await.iter().all(|change| change.what != What::Escalated));
+        clock.advance_us(7 * 24 * HOUR_US);
+        lives::sweep(&meta).await.unwrap();
+        assert_eq!(reason().await, Reason::Ongoing);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_issue_that_is_archived_until_it_grows_comes_back_with_a_surge_alone() {
+    each(|meta, clock| async move {
+        with_project(&meta).await;
+        let noon = NOON.div_euclid(HOUR_US) * HOUR_US;
+        clock.advance_us(noon - NOON + 60);
+        let id = count(&meta, &hour_of(5, noon, 30)).await[0].issue_id;
+        let archived = change(&meta, id, &[IssueEdit::Archive(ArchiveUntil::Grows)]).await.unwrap();
+        assert_eq!((archived.state, archived.reason), (State::Archived, Reason::Grows));
+        let again = change(&meta, id, &[IssueEdit::Archive(ArchiveUntil::Grows)]).await.unwrap();
+        assert_eq!(again.version, archived.version);
+        let state = async || meta.issue(id).await.unwrap().unwrap().state;
+        // Its busiest hour had thirty before it was archived.
+        assert!(count(&meta, &hour_of(5, noon + 40, 300)).await.iter().all(|change| change.what != What::Escalated));
+        assert_eq!(state().await, State::Archived);
+        let changes = count(&meta, &hour_of(5, noon + 50, 1)).await;
+        assert!(changes.iter().any(|change| change.what == What::Escalated));
+        let issue = meta.issue(id).await.unwrap().unwrap();
+        assert_eq!((issue.state, issue.reason, issue.archived_events), (State::Unresolved, Reason::Escalating, None));
+        // What is forgotten for a week may come back with little.
+        change(&meta, id, &[IssueEdit::Archive(ArchiveUntil::Grows)]).await.unwrap();
+        clock.advance_us(9 * 24 * HOUR_US);
+        let later = noon + 9 * 24 * HOUR_US;
+        count(&meta, &hour_of(5, later, 10)).await;
+        assert_eq!(state().await, State::Archived);
+        count(&meta, &hour_of(5, later + 20, 1)).await;
+        assert_eq!(state().await, State::Unresolved);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_forecast_is_remembered_for_its_hour_and_forgotten_with_the_issues_state() {
+    each(|meta, clock| async move {
+        with_project(&meta).await;
+        let noon = NOON.div_euclid(HOUR_US) * HOUR_US;
+        clock.advance_us(noon - NOON);
+        let id = count(&meta, &hour_of(5, noon - 2 * HOUR_US, 50)).await[0].issue_id;
+        change(&meta, id, &[IssueEdit::Archive(ArchiveUntil::Grows)]).await.unwrap();
+        let mut forecasts = Forecasts::default();
+        let mut come = async |events: Vec<Event>| {
+            let from = position(&meta, "n").await.unwrap().unwrap_or(0);
+            let positions = Positions { from: Some(from), through: vec![("n".to_owned(), from + 1)] };
+            match apply(&meta, &positions, &fold(&events), Mode::Add, &mut forecasts).await.unwrap() {
+                Applied::Done(changes) => changes.iter().any(|change| change.what == What::Escalated),
+                Applied::Elsewhere(stands) => panic!("stands at {stands}"),
+            }
+        };
+        assert!(!come(hour_of(5, noon, 400)).await);
+        assert!(!come(hour_of(5, noon + 10, 100)).await);
+        assert!(come(hour_of(5, noon + 20, 1)).await, "501 are more than ten times fifty");
+        change(&meta, id, &[IssueEdit::Archive(ArchiveUntil::Grows)]).await.unwrap();
+        assert!(!come(hour_of(5, noon + 30, 4_000)).await, "501 events before it was archived again are its past");
+        assert!(come(hour_of(5, noon + 40, 2_000)).await);
     })
     .await;
 }

@@ -22,7 +22,8 @@ pub struct Step {
     pub actor_kind: String,
     /// Their id.
     pub actor: String,
-    /// What: `created`, `unresolved`, `resolved`, `archived`, `assigned`, `unassigned`, `merged`, `took`, `unmerged`, `gave`.
+    /// What: `created`, `unresolved`, `resolved`, `archived`, `assigned`, `unassigned`, `merged`, `took`, `unmerged`, `gave`,
+    /// `followed` (a new hash goes on in it).
     pub what: String,
     /// The rest, a JSON object.
     pub detail: String,
@@ -51,6 +52,31 @@ pub(crate) async fn write(
         .await
         .map_err(told("could not write the history of the issue"))?;
     Ok(())
+}
+
+/// Writes the same step of several issues, in one statement.
+///
+/// # Errors
+/// As of any statement.
+pub(crate) async fn write_many(
+    tx: &mut Tx,
+    actor: &Actor,
+    what: &'static str,
+    steps: impl Iterator<Item = (i64, serde_json::Value)>,
+) -> Result<()> {
+    let mut statement = Statement::new("INSERT INTO issue_history (id, issue_id, at, who, what, detail) VALUES ");
+    let who = format!("{}:{}", actor.kind.as_str(), actor.id);
+    let mut before = "(";
+    for (issue, detail) in steps {
+        statement.push(before).bind(new_id()).push(", ").bind(issue).push(", ").bind(tx.now_us()).push(", ");
+        statement.bind(who.clone()).push(", ").bind(what).push(", ").bind(detail.to_string()).push(")");
+        before = ", (";
+    }
+    if before == "(" {
+        return Ok(());
+    }
+    let done = statement.query().execute(tx.connection()).await;
+    done.map(drop).map_err(told("could not write the history of the issues"))
 }
 
 impl Meta {

@@ -45,11 +45,12 @@ pub enum State {
 pub enum Reason {
     /// Unresolved: it was first seen less than a week ago.
     New,
-    /// Unresolved: it has been for longer, or somebody said so.
+    /// Unresolved: it has been for longer than a week, or somebody said so.
     Ongoing,
-    /// Unresolved: it came back after it was resolved.
+    /// Unresolved: it came back after it was resolved, less than a week ago.
     Regressed,
-    /// Unresolved: what it was archived for has come to an end.
+    /// Unresolved: what it was archived for has come to an end, or it has more events than its past lets one expect; less than a
+    /// week ago.
     Escalating,
     /// Resolved: at once.
     Now,
@@ -63,6 +64,8 @@ pub enum Reason {
     Until,
     /// Archived: until so many events more have come.
     Events,
+    /// Archived: until it has more events in an hour than its past week lets one expect.
+    Grows,
 }
 
 /// The words that the database holds for a type.
@@ -89,6 +92,7 @@ words!(State { Unresolved "unresolved", Resolved "resolved", Archived "archived"
 words!(Reason {
     New "new", Ongoing "ongoing", Regressed "regressed", Escalating "escalating", Now "now", Release "release",
     NextRelease "next_release", Forever "forever", Until "until", Events "events",
+    Grows "grows",
 });
 
 /// An issue.
@@ -120,7 +124,7 @@ pub struct Issue {
     pub resolved_in: Option<String>,
     /// Archived: until then, µs UTC.
     pub archived_until_us: Option<i64>,
-    /// Archived: until `events` reaches this.
+    /// Archived: until `events` reaches this (`events`), or how many events it had when it was archived (`grows`).
     pub archived_events: Option<i64>,
     /// The user who looks after it.
     pub assigned_user: Option<String>,

@@ -1,9 +1,9 @@
 //! The releases that events have named, and which of two is later.
 //!
-//! Where both are versions (`1.2.3`, `shop@1.2.3+45`), the order of semantic versioning decides; else the one that was first
-//! seen later is the later one.
+//! Where both are versions (`1.2.3`, `shop@1.2.3+45`, `v2026.01.5`, `1.2.3.4`) and not of two packages, the order of semantic
+//! versioning decides; else the one that was first seen later is the later one.
 
-use semver::Version;
+use semver::{BuildMetadata, Prerelease};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -86,12 +86,9 @@ pub(crate) async fn newest(tx: &mut Tx, project: ProjectId) -> Result<Option<Str
     let rows = statement.query().fetch_all(tx.connection()).await.map_err(&failed)?;
     let known = rows.iter().map(Release::read).collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
     let Some(last) = known.first() else { return Ok(None) };
-    let highest = known.iter().filter_map(|known| Some((version(&known.release)?, known))).max_by(|a, b| a.0.cmp(&b.0));
-    let newest = match (version(&last.release), highest) {
-        (Some(_), Some((_, highest))) => highest,
-        _ => last,
-    };
-    Ok(Some(newest.release.clone()))
+    let rivals = known.iter().filter(|known| comparable(&known.release, &last.release).is_some());
+    let highest = rivals.max_by(|a, b| Version::of(&a.release).cmp(&Version::of(&b.release)));
+    Ok(Some(highest.unwrap_or(last).release.clone()))
 }
 
 /// When each of some releases was first seen.
@@ -109,23 +106,59 @@ pub(crate) fn compare(a: (&str, Option<i64>), b: (&str, Option<i64>)) -> std::cm
     if a.0 == b.0 {
         return std::cmp::Ordering::Equal;
     }
-    match (version(a.0), version(b.0)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => a.1.unwrap_or(i64::MAX).cmp(&b.1.unwrap_or(i64::MAX)),
+    match comparable(a.0, b.0) {
+        Some((a, b)) => a.cmp(&b),
+        None => a.1.unwrap_or(i64::MAX).cmp(&b.1.unwrap_or(i64::MAX)),
     }
 }
 
-/// The version in a release's name, behind the package's: `shop@1.2.3`, `v1.2`.
-fn version(release: &str) -> Option<Version> {
-    let text = release.rsplit_once('@').map_or(release, |(_, version)| version);
-    let text = text.strip_prefix('v').unwrap_or(text);
-    Version::parse(text).ok().or_else(|| {
-        // `1.2` and `1.2-rc.1` lack their last number.
+/// Both as versions, unless they are of different packages.
+fn comparable(a: &str, b: &str) -> Option<(Version, Version)> {
+    let packages = (package(a), package(b));
+    let same = packages.0.is_empty() || packages.1.is_empty() || packages.0 == packages.1;
+    same.then(|| Version::of(a).zip(Version::of(b))).flatten()
+}
+
+/// `shop` of `shop@1.2.3`.
+fn package(release: &str) -> &str {
+    release.rsplit_once('@').map_or("", |(package, _)| package)
+}
+
+/// A version as releases are named in the wild: one to four numbers, which may begin with zeros, and what semantic
+/// versioning allows behind them. Fields in the order in which they decide.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    numbers: [u64; 4],
+    pre: Prerelease,
+    build: BuildMetadata,
+}
+
+impl Version {
+    /// The version in a release's name, behind the package's.
+    fn of(release: &str) -> Option<Self> {
+        let text = release.rsplit_once('@').map_or(release, |(_, version)| version);
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         let end = text.find(['-', '+']).unwrap_or(text.len());
-        let (numbers, rest) = text.split_at(end);
-        let missing = 2usize.checked_sub(numbers.matches('.').count())?;
-        Version::parse(&format!("{numbers}{}{rest}", ".0".repeat(missing))).ok()
-    })
+        let mut numbers = [0; 4];
+        for (index, part) in text[..end].split('.').enumerate() {
+            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            *numbers.get_mut(index)? = part.parse().ok().filter(|_| digits)?;
+        }
+        let (pre, build) = text[end..].split_once('+').unwrap_or((&text[end..], ""));
+        let mut pre = pre.strip_prefix('-').unwrap_or_default();
+        if let (Some(commits), 0) = (commits(pre), numbers[3]) {
+            (numbers[3], pre) = (commits, "");
+        }
+        let pre = Prerelease::new(pre).ok()?;
+        Some(Self { numbers, pre, build: BuildMetadata::new(build).ok()? })
+    }
+}
+
+/// `45` of `45-g3f2a1b9`: so many commits behind the version, as `git describe` says.
+fn commits(pre: &str) -> Option<u64> {
+    let (count, hash) = pre.split_once("-g")?;
+    let fits = hash.len() >= 4 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    count.parse().ok().filter(|_| fits)
 }
 
 #[cfg(test)]
@@ -144,6 +177,23 @@ mod tests {
         check(("shop@1.2.0", 1), ("shop@1.2.0-rc.1", 2), Ordering::Greater);
         check(("v1.3", 1), ("1.2.9", 2), Ordering::Greater);
         check(("1.2", 5), ("1.2", 6), Ordering::Equal);
+        check(("1.2.3.10", 1), ("1.2.3.9", 2), Ordering::Greater);
+        check(("1.2.3.1", 1), ("1.2.3", 2), Ordering::Greater);
+        check(("2026.01.15", 1), ("2026.1.9", 2), Ordering::Greater);
+        check(("10", 1), ("9", 2), Ordering::Greater);
+        check(("app@1.2.3+10", 1), ("app@1.2.3+9", 2), Ordering::Greater);
+        check(("1.0.0-rc.10", 1), ("1.0.0-rc.9", 2), Ordering::Greater);
+        check(("1.0.0-alpha", 1), ("1.0.0-beta", 2), Ordering::Less);
+        check(("v1.2.3-100-g3f2a1b9", 1), ("v1.2.3-45-gabcdef0", 2), Ordering::Greater);
+        check(("v1.2.3-1-g3f2a1b9", 1), ("v1.2.3", 2), Ordering::Greater);
+        // Two packages have no common order.
+        check(("web@1.0.0", 2), ("api@3.0.0", 1), Ordering::Greater);
+        check(("web@2.0.0", 1), ("1.9.0", 2), Ordering::Greater);
+        for name in ["1.2.3.4.5", "1..2", "1.2-", "release-1.2.3", "1.2.3-01", "+5", "", "v", "99999999999999999999999"]
+        {
+            let expected = if name == "1.2-" { Some([1, 2, 0, 0]) } else { None };
+            assert_eq!(Version::of(name).map(|version| version.numbers), expected, "{name}");
+        }
         check(("f00ba4", 1), ("1.2.3", 2), Ordering::Less);
         check(("f00ba4", 3), ("cafe00", 2), Ordering::Greater);
         assert_eq!(compare(("f00ba4", None), ("cafe00", Some(9))), Ordering::Greater);

@@ -64,9 +64,10 @@ struct Step {
     actor_kind: String,
     /// The id of the user or token.
     actor: String,
-    /// The person's name; empty for others.
+    /// The person's name, or the token's with its owner's; empty for others.
     actor_name: String,
-    /// `created`, `unresolved`, `resolved`, `archived`, `assigned`, `unassigned`, `merged`, `took`, `unmerged`, `gave`.
+    /// `created`, `unresolved`, `resolved`, `archived`, `assigned`, `unassigned`, `merged`, `took`, `unmerged`, `gave`,
+    /// `followed`.
     what: String,
     /// The rest.
     #[schema(value_type = Object)]
@@ -100,6 +101,12 @@ async fn names<'a>(state: &State, ids: impl Iterator<Item = &'a str>) -> Result<
         }
     }
     Ok(names)
+}
+
+/// Only the text can be unfit; a conflict is no field's.
+fn of_body(error: tephra_storage::Error) -> Answer {
+    let answer = Answer::from(error);
+    if answer.kind == Kind::Invalid { answer.field("body") } else { answer }
 }
 
 fn shown(comment: Comment, names: &HashMap<String, String>) -> Shown {
@@ -154,7 +161,8 @@ async fn create(
 ) -> Result<Versioned<Shown>> {
     let issue = reach::issue(&state, &caller, &name, Verb::IssueWrite).await?;
     let mut tx = state.meta.begin().await?;
-    let comment = comments::create(&mut tx, &caller.actor(), issue.id, caller.user_id(), &text.body).await?;
+    let comment = comments::create(&mut tx, &caller.actor(), issue.id, caller.user_id(), &text.body).await;
+    let comment = comment.map_err(of_body)?;
     tx.commit().await?;
     Ok(versioned(&state, comment).await?.created())
 }
@@ -183,7 +191,8 @@ async fn update(
     }
     if_match.check(before.version)?;
     let mut tx = state.meta.begin().await?;
-    let after = comments::update(&mut tx, &caller.actor(), &before, &text.body).await?;
+    let after = comments::update(&mut tx, &caller.actor(), &before, &text.body).await;
+    let after = after.map_err(of_body)?;
     tx.commit().await?;
     versioned(&state, after).await
 }
@@ -241,8 +250,16 @@ async fn history(
     let before = before.as_ref().map(|(at, id)| (*at, id.as_str()));
     let rows = state.meta.issue_history(issue.id, before, query.limit.rows() + 1).await?;
     let page = Page::of(rows, query.limit, |step| (step.at_us, step.id.clone()));
-    let people = page.items.iter().filter(|step| step.actor_kind == "user").map(|step| step.actor.as_str());
-    let names = names(&state, people).await?;
+    let of = |kind: &'static str| page.items.iter().filter(move |step| step.actor_kind == kind).map(|step| step.actor.as_str());
+    let mut names = names(&state, of("user")).await?;
+    for id in of("token") {
+        if !names.contains_key(id)
+            && let Some(token) = state.meta.token(id).await?
+        {
+            let owner = state.meta.user(&token.user_id).await?.map_or_else(String::new, called);
+            names.insert(id.to_owned(), format!("{} of {owner}", token.name));
+        }
+    }
     Ok(Json(page.map(|step| Step {
         actor_name: names.get(&step.actor).cloned().unwrap_or_default(),
         id: step.id,

@@ -112,11 +112,13 @@ async fn update(
 ) -> Result<Versioned<Issue>> {
     let before = reach::issue(&state, &caller, &name, Verb::IssueWrite).await?;
     if_match.check(before.version)?;
-    let edits = body.edits(&state, &caller, &[before.project]).await?;
+    let change = body.edits(&state, &caller).await?;
+    change.check([before.project])?;
     // What another changes between the look above and the change is seen by its version.
     let version = if_match.is_given().then_some(before.version);
     let mut tx = state.meta.begin().await?;
-    let after = meta::edit(&mut tx, &caller.actor(), before.id, version, &edits).await?;
+    let after = meta::edit(&mut tx, &caller.actor(), before.id, version, &change.edits).await;
+    let after = after.map_err(|error| body.blame(error))?;
     tx.commit().await?;
     state.issue_changes.edited(&after);
     versioned(&state, after).await
@@ -135,17 +137,24 @@ async fn update_many(
     let names = body.project.map(|names| ProjectNames::from(names.join(",")));
     let reached = reach::projects(&state, &caller, names.as_ref(), Verb::IssueWrite).await?;
     let which = match (body.ids, &body.query) {
-        (Some(ids), None) => Selection::Ids(ids, reached.clone()),
+        (Some(ids), None) => Selection::Ids(ids, reached),
         (None, Some(query)) => {
             let names = Names::read(&state, &caller).await?;
-            let wanted = filter::read(&state, &names, reached.clone(), query, None, (None, None))?;
+            let wanted = filter::read(&state, &names, reached, query, None, (None, None))?;
             Selection::Filter(Box::new(wanted.resolve(&state).await?.filter))
         }
         _ => return Err(Answer::new(Kind::Invalid, "name the issues either by `ids` or by `query`").field("ids")),
     };
-    let edits = body.change.edits(&state, &caller, &reached).await.map_err(within("change"))?;
+    let change = body.change.edits(&state, &caller).await.map_err(within("change"))?;
     let mut tx = state.meta.begin().await?;
-    let changed = meta::edit_many(&mut tx, &caller.actor(), &which, &edits).await?;
+    let changed = meta::edit_many(&mut tx, &caller.actor(), &which, &change.edits).await;
+    let changed = changed.map_err(|error| match error.to_string().starts_with("more than") {
+        // The selection is at fault.
+        true => Answer::from(error),
+        false => within("change")(body.change.blame(error)),
+    })?;
+    // Whose issues they are is known now; nothing is done where one of them cannot be theirs.
+    change.check(changed.iter().map(|issue| issue.project)).map_err(within("change"))?;
     tx.commit().await?;
     changed.iter().for_each(|issue| state.issue_changes.edited(issue));
     Ok(Json(BulkChanged { issues: changed.iter().map(|issue| issue.id).collect() }))
@@ -245,7 +254,7 @@ fn hash(name: &str) -> Result<u64> {
 
 fn within(outer: &'static str) -> impl Fn(Answer) -> Answer {
     move |mut answer| {
-        answer.field = answer.field.map(|field| format!("{outer}.{field}"));
+        answer.field = answer.field.map(|field| format!("{outer}.{field}").into());
         answer
     }
 }

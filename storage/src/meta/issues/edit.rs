@@ -33,6 +33,8 @@ pub enum ArchiveUntil {
     Time(i64),
     /// Until so many events more have come.
     Events(i64),
+    /// Until it has more events in an hour than its past week lets one expect.
+    Grows,
 }
 
 /// Who is to look after an issue.
@@ -186,6 +188,11 @@ impl IssueEdit {
                 issue.enter(State::Archived, Reason::Events);
                 issue.archived_events = Some(issue.events.saturating_add(*more));
             }
+            Self::Archive(ArchiveUntil::Grows) if issue.reason == Reason::Grows => {}
+            Self::Archive(ArchiveUntil::Grows) => {
+                issue.enter(State::Archived, Reason::Grows);
+                issue.archived_events = Some(issue.events);
+            }
         }
         Ok(())
     }
@@ -239,7 +246,8 @@ pub(crate) fn told_of(before: &Issue, after: &Issue) -> Vec<(&'static str, Value
     if state_of(before) != state_of(after) {
         let detail = json!({
             "reason": after.reason, "release": after.resolved_in, "until_us": after.archived_until_us,
-            "events": after.archived_events.map(|events| events - before.events), "from": before.state,
+            "events": after.archived_events.filter(|_| after.reason == Reason::Events).map(|events| events - before.events),
+            "from": before.state,
         });
         rows.push((after.state.as_str(), without_nulls(detail)));
     }

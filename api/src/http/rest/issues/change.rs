@@ -29,6 +29,9 @@ pub(super) struct Change {
     /// With `archived`: until so many events more have come.
     #[schema(minimum = 1)]
     until_events: Option<i64>,
+    /// With `archived`: until it has more events in an hour than its past week lets one expect.
+    #[serde(default)]
+    until_grows: bool,
     /// Who looks after it: `me`, an email address or a user's id; `#` and a team's slug or id; null for nobody.
     #[serde(default, deserialize_with = "crate::http::rest::input::given")]
     #[schema(value_type = Option<String>)]
@@ -45,14 +48,55 @@ enum ChangeState {
     Archived,
 }
 
+/// A change that was read, with what of it depends on the issues.
+pub(super) struct Edits {
+    pub(super) edits: Vec<IssueEdit>,
+    /// Who is to look after them, and the projects that they reach.
+    assignee: Option<(String, Vec<ProjectId>)>,
+}
+
+impl Edits {
+    /// Refuses to assign an issue of one of these projects to somebody who does not reach it.
+    pub(super) fn check(&self, projects: impl IntoIterator<Item = ProjectId>) -> Result<()> {
+        let Some((name, reached)) = &self.assignee else { return Ok(()) };
+        match projects.into_iter().find(|project| !reached.contains(project)) {
+            None => Ok(()),
+            Some(project) => {
+                let text = format!("`{name}` does not reach the project `{project}`, of which an issue is");
+                Err(Answer::new(Kind::Invalid, text).field("assigned_to"))
+            }
+        }
+    }
+}
+
 impl Change {
-    /// The edits, for issues of these projects.
-    pub(super) async fn edits(&self, state: &State, caller: &Caller, projects: &[ProjectId]) -> Result<Vec<IssueEdit>> {
+    /// Names the field at fault where the store refuses a state: the one that says more than the state.
+    pub(super) fn blame(&self, error: tephra_storage::Error) -> Answer {
+        let answer = Answer::from(error);
+        let fields = [
+            ("in_release", self.in_release.is_some()),
+            ("in_next_release", self.in_next_release),
+            ("until", self.until.is_some()),
+            ("until_events", self.until_events.is_some()),
+        ];
+        match fields.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) if answer.kind == Kind::Invalid => answer.field(field),
+            _ => answer,
+        }
+    }
+
+    /// The edits.
+    pub(super) async fn edits(&self, state: &State, caller: &Caller) -> Result<Edits> {
         let mut edits = Vec::from_iter(self.state_edit()?);
+        let mut reached = None;
         if let Some(to) = &self.assigned_to {
             let assignee = match to {
                 None => None,
-                Some(name) => Some(Names::read(state, caller).await?.assignee(state, name, projects).await?),
+                Some(name) => {
+                    let (assignee, projects) = Names::read(state, caller).await?.assignee(state, name).await?;
+                    reached = Some((name.clone(), projects));
+                    Some(assignee)
+                }
             };
             edits.push(IssueEdit::Assign(assignee));
         }
@@ -61,7 +105,7 @@ impl Change {
                 Answer::new(Kind::Invalid, "there is no change: name `state`, `assigned_to` or both").field("state")
             );
         }
-        Ok(edits)
+        Ok(Edits { edits, assignee: reached })
     }
 
     fn state_edit(&self) -> Result<Option<IssueEdit>> {
@@ -73,8 +117,15 @@ impl Change {
         if !resolved && (self.in_next_release || self.in_release.is_some()) {
             return wrong(if self.in_next_release { "in_next_release" } else { "in_release" }, "resolved");
         }
-        if !archived && (self.until.is_some() || self.until_events.is_some()) {
-            return wrong(if self.until.is_some() { "until" } else { "until_events" }, "archived");
+        let ends = [
+            ("until", self.until.is_some()),
+            ("until_events", self.until_events.is_some()),
+            ("until_grows", self.until_grows),
+        ];
+        let mut ends = ends.into_iter().filter(|(_, given)| *given).map(|(field, _)| field);
+        let end = ends.next();
+        if let Some(field) = end.filter(|_| !archived) {
+            return wrong(field, "archived");
         }
         let either = |field: &str, other: &str| {
             Err(Answer::new(Kind::Invalid, format!("`{field}` and `{other}` exclude each other")).field(field))
@@ -88,15 +139,21 @@ impl Change {
                 (None, true) => ResolveIn::NextRelease,
                 (None, false) => ResolveIn::Now,
             }),
-            Some(ChangeState::Archived) => IssueEdit::Archive(match (self.until, self.until_events) {
-                (Some(_), Some(_)) => return either("until", "until_events"),
-                (Some(until), None) => ArchiveUntil::Time(until.0),
-                (None, Some(events)) if events < 1 => {
-                    return Err(Answer::new(Kind::Invalid, "`until_events` is to be 1 or more").field("until_events"));
+            Some(ChangeState::Archived) => {
+                if let (Some(one), Some(other)) = (end, ends.next()) {
+                    return either(one, other);
                 }
-                (None, Some(events)) => ArchiveUntil::Events(events),
-                (None, None) => ArchiveUntil::Forever,
-            }),
+                IssueEdit::Archive(match (self.until, self.until_events) {
+                    (Some(until), _) => ArchiveUntil::Time(until.0),
+                    (None, Some(events)) if events < 1 => {
+                        let text = "`until_events` is to be 1 or more";
+                        return Err(Answer::new(Kind::Invalid, text).field("until_events"));
+                    }
+                    (None, Some(events)) => ArchiveUntil::Events(events),
+                    (None, None) if self.until_grows => ArchiveUntil::Grows,
+                    (None, None) => ArchiveUntil::Forever,
+                })
+            }
         }))
     }
 }
@@ -145,8 +202,8 @@ impl Names {
         self.users.iter().find(fits).map(|user| Assignee::User(user.id.clone()))
     }
 
-    /// Who is named, where they reach the projects of the issues.
-    async fn assignee(&self, state: &State, name: &str, projects: &[ProjectId]) -> Result<Assignee> {
+    /// Who is named, and the projects that they reach.
+    async fn assignee(&self, state: &State, name: &str) -> Result<(Assignee, Vec<ProjectId>)> {
         let refuse = |text: String| Err(Answer::new(Kind::Invalid, text).field("assigned_to"));
         let Some(assignee) = self.find(name) else {
             return refuse(format!("there is nobody called `{name}`"));
@@ -162,10 +219,7 @@ impl Names {
                 state.meta.projects_of_team(id).await?.into_iter().map(|(project, _)| project).collect()
             }
         };
-        if projects.len() == 1 && !reached.contains(&projects[0]) {
-            return refuse(format!("`{name}` does not reach the issue's project"));
-        }
-        Ok(assignee)
+        Ok((assignee, reached))
     }
 }
 
@@ -190,6 +244,7 @@ mod tests {
             IssueEdit::Archive(ArchiveUntil::Time(1_000_000)),
         );
         check(r#"{"state": "archived", "until_events": 5}"#, IssueEdit::Archive(ArchiveUntil::Events(5)));
+        check(r#"{"state": "archived", "until_grows": true}"#, IssueEdit::Archive(ArchiveUntil::Grows));
         check(r#"{"state": "unresolved"}"#, IssueEdit::Unresolve);
         assert_eq!(read(r#"{"assigned_to": null}"#).state_edit(), Ok(None));
         let refused = |text: &str, field: &str| {
@@ -200,6 +255,8 @@ mod tests {
         refused(r#"{"state": "resolved", "until_events": 1}"#, "until_events");
         refused(r#"{"state": "archived", "until_events": 0}"#, "until_events");
         refused(r#"{"state": "archived", "until_events": 1, "until": "1970-01-01T00:00:01Z"}"#, "until");
+        refused(r#"{"state": "archived", "until_grows": true, "until_events": 1}"#, "until_events");
+        refused(r#"{"state": "resolved", "until_grows": true}"#, "until_grows");
         refused(r#"{"state": "resolved", "in_next_release": true, "in_release": "1"}"#, "in_release");
     }
 

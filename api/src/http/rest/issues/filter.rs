@@ -204,9 +204,9 @@ fn condition(filter: &mut IssueFilter, node: &Node, names: &Names, now_us: i64) 
 
 fn states(filter: &mut IssueFilter, values: &[Value], is_negated: bool) -> Result<()> {
     const STATES: [IssueState; 3] = [IssueState::Unresolved, IssueState::Resolved, IssueState::Archived];
-    use Reason::{Escalating, Events, Forever, New, NextRelease, Now, Ongoing, Regressed, Release, Until};
-    const REASONS: [Reason; 10] =
-        [New, Ongoing, Regressed, Escalating, Now, Release, NextRelease, Forever, Until, Events];
+    use Reason::{Escalating, Events, Forever, Grows, New, NextRelease, Now, Ongoing, Regressed, Release, Until};
+    const REASONS: [Reason; 11] =
+        [New, Ongoing, Regressed, Escalating, Now, Release, NextRelease, Forever, Until, Events, Grows];
     let (mut states, mut reasons) = (Vec::new(), Vec::new());
     for value in values {
         let word = word(value).unwrap_or_default();

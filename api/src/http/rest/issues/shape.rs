@@ -32,7 +32,7 @@ pub(super) struct Issue {
     logger: String,
     /// `unresolved`, `resolved` or `archived`.
     state: &'static str,
-    /// Why: `new`, `ongoing`, `regressed`, `escalating`; `now`, `release`, `next_release`; `forever`, `until`, `events`.
+    /// Why: `new`, `ongoing`, `regressed`, `escalating`; `now`, `release`, `next_release`; `forever`, `until`, `events`, `grows`.
     reason: &'static str,
     /// Resolved: the release that has the repair, or with `next_release` the newest that has not.
     #[schema(required)]
@@ -145,7 +145,7 @@ impl Shaper {
             reason: issue.reason.as_str(),
             resolved_in: issue.resolved_in,
             archived_until: issue.archived_until_us.map(Time),
-            archived_until_events: issue.archived_events,
+            archived_until_events: issue.archived_events.filter(|_| issue.reason == meta::Reason::Events),
             assigned_to: user.or_else(|| issue.assigned_team.map(|id| named("team", &self.teams, id))),
             first_seen: Time(issue.first_seen_us),
             last_seen: Time(issue.last_seen_us),
