@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use lettre::message::{Mailbox, header::ContentType};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::error::{Error, Result};
@@ -31,13 +32,23 @@ pub struct Mailer {
 
 impl Mailer {
     /// A way to the server at `url` for mails from `from`. `smtp://` begins TLS by STARTTLS and insists on it unless the
-    /// address ends in `?tls=none`; `smtps://` is TLS from the first byte.
+    /// address ends in `?tls=none`; `smtps://` is TLS from the first byte. Certificates in `authorities` (PEM) may vouch for it
+    /// beside the well-known ones.
     ///
     /// # Errors
     /// `Server` or `Address` where one of them is none.
-    pub fn new(url: &str, from: &str) -> Result<Self> {
+    pub fn new(url: &str, from: &str, authorities: Option<&[u8]>) -> Result<Self> {
         let from = from.parse().map_err(|_| Error::Address("mail.from"))?;
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&insist_on_tls(url)).map_err(Error::Server)?;
+        let address = insist_on_tls(url);
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&address).map_err(Error::Server)?;
+        if let Some(pem) = authorities {
+            let trust = trust(&address, pem)?;
+            if address.starts_with("smtps://") {
+                builder = builder.tls(Tls::Wrapper(trust));
+            } else if address.contains("tls=") {
+                builder = builder.tls(Tls::Required(trust));
+            }
+        }
         Ok(Self { transport: builder.timeout(Some(TIMEOUT)).build(), from })
     }
 
@@ -61,6 +72,19 @@ impl Mailer {
             .body(letter.body.to_owned())
             .map_err(Error::Message)
     }
+}
+
+/// Whom to believe, for the host of an address.
+fn trust(address: &str, pem: &[u8]) -> Result<TlsParameters> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((host, _)) => host,
+        None => host.split(':').next().unwrap_or(host),
+    };
+    let certificate = Certificate::from_pem(pem).map_err(Error::Server)?;
+    TlsParameters::builder(host.to_owned()).add_root_certificate(certificate).build().map_err(Error::Server)
 }
 
 /// The address as the library writes it, for which `smtp://` alone is no TLS.
@@ -87,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_line_break_becomes_a_header() {
-        let mailer = Mailer::new("smtp://127.0.0.1:1?tls=none", "Tephra <a@example.com>").unwrap();
+        let mailer = Mailer::new("smtp://127.0.0.1:1?tls=none", "Tephra <a@example.com>", None).unwrap();
         let letter =
             Letter { recipient: "b@example.com", subject: "Hello\r\nBcc: c@example.com", body: "line\n.\nline" };
         let text = String::from_utf8(mailer.message(letter).unwrap().formatted()).unwrap();
@@ -100,7 +124,7 @@ mod tests {
 
     #[test]
     fn wrong_addresses_are_refused_at_the_start() {
-        assert!(matches!(Mailer::new("smtp://h", "nobody"), Err(Error::Address("mail.from"))));
-        assert!(matches!(Mailer::new("http://h", "a@example.com"), Err(Error::Server(_))));
+        assert!(matches!(Mailer::new("smtp://h", "nobody", None), Err(Error::Address("mail.from"))));
+        assert!(matches!(Mailer::new("http://h", "a@example.com", None), Err(Error::Server(_))));
     }
 }

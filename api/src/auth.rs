@@ -10,6 +10,7 @@ pub(crate) mod mail;
 pub(crate) mod oidc;
 pub(crate) mod password;
 pub(crate) mod recover;
+pub(crate) mod seal;
 pub(crate) mod session;
 pub(crate) mod throttle;
 pub(crate) mod totp;
@@ -21,14 +22,16 @@ pub(crate) struct Auth {
     pub(crate) hasher: password::Hasher,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) oidc: Option<oidc::Oidc>,
+    pub(crate) sealer: seal::Sealer,
 }
 
 impl Auth {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, sealer: seal::Sealer) -> Self {
         Self {
             hasher: password::Hasher::default(),
             throttle: throttle::Throttle::default(),
             oidc: oidc::Oidc::new(settings),
+            sealer,
         }
     }
 }

@@ -368,7 +368,7 @@ impl Caller {
         let Credential::Session { id, rotated_at_us, by_previous: false, .. } = &self.identity.credential else {
             return Ok(());
         };
-        if let Some(new) = session::rotate(&state.meta, id, *rotated_at_us, secret).await? {
+        if let Some(new) = session::rotate(&state.meta, &state.settings.session, id, *rotated_at_us, secret).await? {
             state.access.known.forget();
             let seconds = (self.identity.ends_at_us - state.meta.now_us()) / 1_000_000;
             cookie::set(&parts.extensions, cookie::header(&state.settings, &new, seconds));

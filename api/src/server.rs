@@ -8,6 +8,7 @@ mod copies;
 mod listen;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, FirstRun, Urls};
+use crate::auth::Auth;
+use crate::auth::seal::Sealer;
 use crate::lock::DirectoryLock;
 use crate::meters::Meters;
 use crate::settings::{Address, Settings};
@@ -97,7 +100,13 @@ impl Server {
         let mailer = mailer(&settings)?;
         let (access, first_run) = Access::open(meta.clone(), &settings, &urls).await?;
 
-        let state = State::new(settings, access, meta, clock.clone(), meters);
+        let sealer = Sealer::open(&settings)?;
+        sealer.seal_old(&meta).await?;
+        let auth = Auth::new(&settings, sealer);
+        let state = State::new(settings, (access, auth), meta, clock.clone(), meters);
+        // Before the first event: what a project wants scrubbed must not be stored.
+        state.rules.reload(&state.meta).await.context("could not read the rules of projects")?;
+        state.gate.reload(&state.meta).await.context("could not read the limits of projects")?;
         let mut listeners = Vec::new();
         let bounds = bounds(&state.settings, tls.clone());
         let stop = &state.stopping;
@@ -124,7 +133,7 @@ impl Server {
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
         engine.warm();
         let roller = Roller::new(settings.roll, store.clone(), clock);
-        let counter = Counter::new(state.meta.clone(), store.clone(), state.issue_changes.clone());
+        let counter = Counter::new(state.meta.clone(), store.clone(), state.issue_changes.clone()).following(tephra_ingest::PAST);
         let live_store = store.clone();
         let core = Core { store, engine, roll: roller.handle() };
         let rolling = CancellationToken::new();
@@ -231,7 +240,7 @@ async fn upkeep(state: State) {
 }
 
 async fn keep_ledger(state: State, shutdown: CancellationToken) {
-    state.ledger.keep(&state.meta, shutdown).await;
+    state.ledger.keep(&state.meta, &state.settings.storage.node_id, shutdown).await;
 }
 
 /// The settings of a store whose batches wait for the counter.
@@ -246,14 +255,22 @@ fn mailer(settings: &Settings) -> anyhow::Result<Option<Mailer>> {
     if settings.mail.url.is_empty() {
         return Ok(None);
     }
-    Mailer::new(&settings.mail.url, &settings.mail.from).map(Some).context("`mail.url` or `mail.from` is not fit")
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("could not read `{}`", path.display()));
+    let authorities = settings.mail.ca_certificate.as_ref().map(read).transpose()?;
+    Mailer::new(&settings.mail.url, &settings.mail.from, authorities.as_deref())
+        .map(Some)
+        .context("`mail.url`, `mail.from` or `mail.ca_certificate` is not fit")
 }
 
 async fn keep_access(state: State) {
     if let Err(error) = state.auth.hasher.warm().await {
         tracing::warn!(%error, "could not make ready for logins");
     }
-    state.access.keep(state.stopping.clone()).await;
+    tokio::join!(
+        state.access.keep(state.stopping.clone()),
+        state.rules.keep(&state.meta, state.stopping.clone()),
+        state.gate.keep(&state.meta, state.stopping.clone()),
+    );
 }
 
 async fn serve_http(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken) {

@@ -21,7 +21,7 @@ use tephra_storage::meta::MetaSettings;
 
 pub use edge::{Networks, Origins, PublicUrl};
 pub use load::{Flag, Loaded, Origin, load, load_from};
-pub use people::{MailSettings, OidcSettings, OwnerSettings};
+pub use people::{LiveSettings, MailSettings, OidcSettings, OwnerSettings, SecretSettings, SessionSettings};
 pub use show::{markdown, show};
 pub use value::Address;
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub limit: LimitSettings,
     /// What a request may hold.
     pub ingest: IngestSettings,
+    /// Files that come with events.
+    pub attachment: AttachmentSettings,
     /// Both tiers.
     pub storage: StorageSettings,
     /// Where everything besides events lies.
@@ -50,6 +52,12 @@ pub struct Settings {
     pub mail: MailSettings,
     /// Single sign-on.
     pub oidc: OidcSettings,
+    /// The key of what must be read again.
+    pub secret: SecretSettings,
+    /// The sessions of people.
+    pub session: SessionSettings,
+    /// The live view.
+    pub live: LiveSettings,
     /// When hot becomes cold.
     pub roll: RollSettings,
     /// What a query may use.
@@ -69,11 +77,15 @@ impl Default for Settings {
             tls: TlsSettings::default(),
             limit: LimitSettings::default(),
             ingest: IngestSettings::default(),
+            attachment: AttachmentSettings::default(),
             storage: storage(),
             meta: MetaSettings::default(),
             owner: OwnerSettings::default(),
             mail: MailSettings::default(),
             oidc: OidcSettings::default(),
+            secret: SecretSettings::default(),
+            session: SessionSettings::default(),
+            live: LiveSettings::default(),
             roll: RollSettings::default(),
             query: QuerySettings::default(),
             log: LogSettings::default(),
@@ -188,7 +200,7 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
 }
 
-/// How often one client may ask; 0 per second is no limit.
+/// How often one client may ask, and how many events may come; 0 is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSettings {
     /// Requests of one client address without a right.
@@ -199,11 +211,43 @@ pub struct LimitSettings {
     pub token_per_second: u32,
     /// So many of them at once.
     pub token_burst: u32,
+    /// Events with one ingest key, where the key has no rate of its own.
+    pub key_events_per_second: u32,
+    /// So many of them at once; 0 is as many as in a second.
+    pub key_events_burst: u32,
+    /// Events of one project, where the project has no rate of its own.
+    pub project_events_per_second: u32,
+    /// So many of them at once; 0 is as many as in a second.
+    pub project_events_burst: u32,
+    /// Events that a project without a quota of its own may store in a day.
+    pub project_events_per_day: u64,
+    /// The same in a month.
+    pub project_events_per_month: u64,
+    /// Whether projects are protected from spikes, where they do not say.
+    pub spike_protection: bool,
+    /// So many times the usual is a spike.
+    pub spike_multiple: u32,
+    /// Fewer events per minute are none.
+    pub spike_events_per_minute_min: u32,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { address_per_second: 50, address_burst: 200, token_per_second: 100, token_burst: 400 }
+        Self {
+            address_per_second: 50,
+            address_burst: 200,
+            token_per_second: 100,
+            token_burst: 400,
+            key_events_per_second: 0,
+            key_events_burst: 0,
+            project_events_per_second: 0,
+            project_events_burst: 0,
+            project_events_per_day: 0,
+            project_events_per_month: 0,
+            spike_protection: true,
+            spike_multiple: 10,
+            spike_events_per_minute_min: 1000,
+        }
     }
 }
 
@@ -221,6 +265,23 @@ pub struct IngestSettings {
 impl Default for IngestSettings {
     fn default() -> Self {
         Self { limits: Limits::default(), wire_bytes_max: 20 << 20, memory_bytes_max: 128 << 20 }
+    }
+}
+
+/// Files that come with events.
+#[derive(Clone, Copy, Debug)]
+pub struct AttachmentSettings {
+    /// One file; 0 keeps none.
+    pub bytes_max: usize,
+    /// All files of a request.
+    pub request_bytes_max: usize,
+    /// Files of one event.
+    pub count_max: usize,
+}
+
+impl Default for AttachmentSettings {
+    fn default() -> Self {
+        Self { bytes_max: 10 << 20, request_bytes_max: 20 << 20, count_max: 30 }
     }
 }
 

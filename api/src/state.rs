@@ -18,10 +18,12 @@ use crate::access::Access;
 use crate::answer::{Answer, Kind, Result};
 use crate::auth::Auth;
 use crate::budget::Budget;
+use crate::gate::Gate;
 use crate::http::limit::Limits;
 use crate::http::live::Hub;
 use crate::ledger::Ledger;
 use crate::meters::Meters;
+use crate::rules::RuleBook;
 use crate::running::Running;
 use crate::settings::Settings;
 
@@ -39,6 +41,12 @@ pub(crate) struct Inner {
     pub(crate) meters: Meters,
     pub(crate) running: Running,
     pub(crate) limits: Limits,
+    /// What is scrubbed in each project, and what belongs together.
+    pub(crate) rules: RuleBook,
+    /// One walk over a project's history at a time.
+    pub(crate) regrouping: Semaphore,
+    /// What may come in.
+    pub(crate) gate: Gate,
     /// What became of events.
     pub(crate) ledger: Ledger,
     /// All sockets of the live view.
@@ -70,17 +78,26 @@ impl std::ops::Deref for State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, access: Access, meta: Meta, clock: Arc<dyn Clock>, meters: Meters) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        (access, auth): (Access, Auth),
+        meta: Meta,
+        clock: Arc<dyn Clock>,
+        meters: Meters,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self(Arc::new(Inner {
             budget: Budget::new(settings.ingest.memory_bytes_max),
             access,
-            auth: Auth::new(&settings),
+            auth,
             clock,
             meta,
             meters,
             running: Running::default(),
             limits: Limits::new(&settings.limit),
+            rules: RuleBook::default(),
+            regrouping: Semaphore::new(1),
+            gate: Gate::new(&settings),
             ledger: Ledger::default(),
             live: Arc::default(),
             issue_changes: Changes::default(),

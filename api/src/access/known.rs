@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tephra_storage::ProjectId;
+use tokio::sync::watch;
 
 use crate::roles::{Role, Verbs};
 
@@ -70,6 +71,8 @@ pub(crate) struct Identity {
 pub(crate) struct Known {
     inner: Mutex<Inner>,
     used: Mutex<HashMap<String, i64>>,
+    /// The same number as `generation`, for those who wait for it to grow.
+    changed: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +111,12 @@ impl Known {
         let mut inner = self.inner.lock();
         inner.generation += 1;
         inner.entries.clear();
+        self.changed.send_replace(inner.generation);
+    }
+
+    /// Tells of each change of rights by this server, for what lasts longer than a request.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Notes the use of a token.

@@ -79,7 +79,7 @@ pub(crate) async fn by_code(
     let now = state.meta.now_us();
     let (waiting, user) = found.filter(|(session, user)| session::waits(session, user, now)).ok_or_else(over)?;
     state.auth.throttle.begin(&user.email, place.ip, now)?;
-    if !totp::use_code(&state.meta, &user, code).await? {
+    if !totp::use_code(&state.meta, &state.auth.sealer, &user, code).await? {
         fail(state, place, Some(&user), "code").await?;
         return Err(over());
     }

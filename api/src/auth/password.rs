@@ -19,7 +19,7 @@ const HASHES_AT_ONCE: usize = 2;
 const CHARS_MIN: usize = 10;
 const CHARS_MAX: usize = 128;
 
-/// What people choose first, without what they put behind it.
+/// What people choose first, without what they put before and behind it: names, words, walks over the keyboard.
 const COMMON: &str = include_str!("common.txt");
 
 /// Hashes passwords, a few at a time.
@@ -130,10 +130,23 @@ pub(crate) fn check(password: &str, email: &str, field: &str) -> Result<()> {
         return refused("a password is not one's own email address");
     }
     let distinct = lower.chars().collect::<std::collections::BTreeSet<_>>().len();
-    if distinct < 5 || is_run(&lower) || COMMON.lines().any(|word| word == lower || word == stem(&lower)) {
+    if distinct < 5 || is_run(&lower) || is_common(&lower) {
         return refused("this password is among those that are tried first: take another");
     }
     Ok(())
+}
+
+/// Whether it is one of the common ones, whatever digits and signs stand around it, disguised or said twice; or no letter at all.
+fn is_common(lower: &str) -> bool {
+    let no_letter = |c: char| !c.is_alphabetic();
+    let stem = stem(lower);
+    let forms = [lower, lower.trim_end_matches(no_letter), lower.trim_matches(no_letter), &stem];
+    let half = |text: &str| text.len().is_multiple_of(2) && text.is_char_boundary(text.len() / 2);
+    let twice = forms.map(|text| if half(text) { text.split_at(text.len() / 2) } else { (text, "") });
+    let is = |text: &str| COMMON.lines().any(|word| word == text);
+    lower.chars().all(no_letter)
+        || forms.into_iter().any(is)
+        || twice.iter().any(|(one, other)| one == other && is(one))
 }
 
 /// The word without digits and signs around it, and with the usual disguises taken off.
@@ -199,6 +212,24 @@ mod tests {
         check("qwertyuiop123", false);
         check("margarete@example.com", false);
         check("Margarete1990", false);
+        check("Jennifer1987", false);
+        check("Christopher!!", false);
+        check("ManchesterUnited", false);
+        check("Liverpool2024", false);
+        check("1q2w3e4r5t2024!", false);
+        check("qazwsxedcrfv", false);
+        check("Poiuytrewq1", false);
+        check("QWERTZUIOP99", false);
+        check("azertyuiop12", false);
+        check("sunshinesunshine", false);
+        check("iLoveYou2025", false);
+        check("123changeme456", false);
+        check("M0tdepasse1", false);
+        check("030 1234 5678", false);
+        check("1029384756", false);
+        check("Weihnachten24", false);
+        check("Weihnachten fällt aus", true);
+        check("qwerty frost may", true);
         check("an early frost in may", true);
         check("zwölf Boxkämpfer", true);
         check(&generate(), true);

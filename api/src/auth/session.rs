@@ -6,6 +6,7 @@ use tephra_storage::meta::{Meta, Tx};
 
 use super::{digest, secret};
 use crate::answer::Result;
+use crate::settings::SessionSettings;
 
 const SECOND_US: i64 = 1_000_000;
 /// Without use a session ends.
@@ -14,8 +15,6 @@ pub(crate) const IDLE_US: i64 = 8 * 3600 * SECOND_US;
 pub(crate) const LASTS_US: i64 = 7 * 86_400 * SECOND_US;
 /// So long there is between the password and the code.
 pub(crate) const WAITS_US: i64 = 300 * SECOND_US;
-/// A secret is changed when it is this old.
-const ROTATES_US: i64 = 900 * SECOND_US;
 /// The secret before holds for so long, for requests that were under way.
 const GRACE_US: i64 = 60 * SECOND_US;
 /// Use is noted once in this time.
@@ -84,8 +83,15 @@ pub(crate) async fn note(meta: &Meta, session: &Session) -> Result<()> {
 }
 
 /// Changes a secret that is old enough. Returns the new one.
-pub(crate) async fn rotate(meta: &Meta, id: &str, rotated_at_us: i64, old: &str) -> Result<Option<String>> {
-    if meta.now_us() - rotated_at_us < ROTATES_US {
+pub(crate) async fn rotate(
+    meta: &Meta,
+    settings: &SessionSettings,
+    id: &str,
+    rotated_at_us: i64,
+    old: &str,
+) -> Result<Option<String>> {
+    let rotates_us = i64::try_from(settings.rotate_interval_ms).unwrap_or(i64::MAX).saturating_mul(1000);
+    if meta.now_us() - rotated_at_us < rotates_us {
         return Ok(None);
     }
     let new = secret();
@@ -127,10 +133,12 @@ mod tests {
         let (_dir, meta, clock, begun) = begun().await;
         let (session, _) = meta.session(&digest(&begun.secret)).await.unwrap().unwrap();
         assert_eq!(session.agent, "ab");
-        assert!(rotate(&meta, &session.id, session.rotated_at_us, &begun.secret).await.unwrap().is_none());
-        clock.advance_us(ROTATES_US);
-        let new = rotate(&meta, &session.id, session.rotated_at_us, &begun.secret).await.unwrap().unwrap();
-        assert!(rotate(&meta, &session.id, session.rotated_at_us, &begun.secret).await.unwrap().is_none());
+        let settings = SessionSettings::default();
+        let turn = async || rotate(&meta, &settings, &session.id, session.rotated_at_us, &begun.secret).await.unwrap();
+        assert!(turn().await.is_none());
+        clock.advance_us(900 * SECOND_US);
+        let new = turn().await.unwrap();
+        assert!(turn().await.is_none());
         assert!(open(&meta, &new).await && open(&meta, &begun.secret).await);
         clock.advance_us(GRACE_US + 1);
         assert!(open(&meta, &new).await && !open(&meta, &begun.secret).await);

@@ -7,6 +7,7 @@ use tephra_storage::meta::users::User;
 use totp_rs::{Algorithm, Secret, TOTP};
 
 use super::digest;
+use super::seal::Sealer;
 use crate::answer::{Answer, Kind, Result};
 
 const STEP_SECONDS: u64 = 30;
@@ -38,12 +39,19 @@ pub(crate) fn step(secret: &str, code: &str, now_us: i64) -> Result<Option<i64>>
 }
 
 /// Uses up a code of a person's app, or one of their recovery codes.
-pub(crate) async fn use_code(meta: &Meta, user: &User, code: &str) -> Result<bool> {
-    let Some(secret) = user.totp_secret.as_deref().filter(|_| user.has_totp()) else { return Ok(false) };
-    if let Some(step) = step(secret, code, meta.now_us())? {
+pub(crate) async fn use_code(meta: &Meta, sealer: &Sealer, user: &User, code: &str) -> Result<bool> {
+    let Some(kept) = user.totp_secret.as_deref().filter(|_| user.has_totp()) else { return Ok(false) };
+    // Recovery codes hold even where the key of the secrets is lost.
+    let opened = sealer.unseal(&user.id, kept);
+    if let Ok(secret) = &opened
+        && let Some(step) = step(secret, code, meta.now_us())?
+    {
         return Ok(meta.use_totp_step(&user.id, step).await?);
     }
-    Ok(meta.use_recovery_code(&user.id, &digest(&plain(code))).await?)
+    if meta.use_recovery_code(&user.id, &digest(&plain(code))).await? {
+        return Ok(true);
+    }
+    opened.map(|_| false)
 }
 
 /// Ten recovery codes, to be shown once.

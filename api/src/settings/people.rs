@@ -1,4 +1,6 @@
-//! Settings about people: the first owner, mails, single sign-on.
+//! Settings about people: the first owner, mails, single sign-on, sessions, the live view.
+
+use std::path::PathBuf;
 
 use crate::roles::Role;
 
@@ -15,6 +17,41 @@ impl Default for OwnerSettings {
     }
 }
 
+/// The key by which secrets are sealed that must be read again.
+#[derive(Clone, Debug, Default)]
+pub struct SecretSettings {
+    /// Its file; `None` is `secrets.key` in the data directory.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The sessions of people who logged in.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSettings {
+    /// A session's secret is changed when it is this old and used.
+    pub rotate_interval_ms: u64,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { rotate_interval_ms: 900_000 }
+    }
+}
+
+/// The sockets of the live view.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveSettings {
+    /// Between two pings; a client that leaves two without an answer is gone.
+    pub ping_interval_ms: u64,
+    /// Between two looks at the caller's right, where this server changed none.
+    pub check_interval_ms: u64,
+}
+
+impl Default for LiveSettings {
+    fn default() -> Self {
+        Self { ping_interval_ms: 20_000, check_interval_ms: 30_000 }
+    }
+}
+
 /// How mails are sent.
 #[derive(Clone)]
 pub struct MailSettings {
@@ -22,6 +59,8 @@ pub struct MailSettings {
     pub url: String,
     /// The sender.
     pub from: String,
+    /// A PEM file with an authority of one's own that vouches for the mail server.
+    pub ca_certificate: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for MailSettings {
@@ -33,7 +72,7 @@ impl std::fmt::Debug for MailSettings {
 
 impl Default for MailSettings {
     fn default() -> Self {
-        Self { url: String::new(), from: "Tephra <tephra@localhost>".to_owned() }
+        Self { url: String::new(), from: "Tephra <tephra@localhost>".to_owned(), ca_certificate: None }
     }
 }
 

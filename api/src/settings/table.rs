@@ -78,6 +78,15 @@ table! {
     "limit.address_burst" limit.address_burst: "So many of them at once.";
     "limit.token_per_second" limit.token_per_second: "Requests per second with one token or session; more are answered 429. 0 is no limit.";
     "limit.token_burst" limit.token_burst: "So many of them at once.";
+    "limit.key_events_per_second" limit.key_events_per_second: "Events per second with one ingest key, where the key has no rate of its own; more are answered 429. 0 is no limit.";
+    "limit.key_events_burst" limit.key_events_burst: "So many of them at once; 0 is as many as in a second.";
+    "limit.project_events_per_second" limit.project_events_per_second: "Events per second of one project, where the project has no rate of its own. 0 is no limit.";
+    "limit.project_events_burst" limit.project_events_burst: "So many of them at once; 0 is as many as in a second.";
+    "limit.project_events_per_day" limit.project_events_per_day: "Events that a project may store in a day (UTC), where it has no daily quotas of its own. 0 is no limit.";
+    "limit.project_events_per_month" limit.project_events_per_month: "The same in a month.";
+    "limit.spike_protection" limit.spike_protection: "Whether far more events than are usual in a project are refused, where the project does not say.";
+    "limit.spike_multiple" limit.spike_multiple: "So many times the usual is a spike, from 2 to 1000, where the project does not say.";
+    "limit.spike_events_per_minute_min" limit.spike_events_per_minute_min: "Fewer events per minute are no spike, where the project does not say.";
 
     "ingest.wire_bytes_max" ingest.wire_bytes_max: "The size of a request as it comes over the wire.";
     "ingest.request_bytes_max" ingest.limits.request_bytes_max: "The size of a request once it is inflated.";
@@ -90,6 +99,10 @@ table! {
     "ingest.stack_bytes_max" ingest.limits.stack_bytes_max: "A stack trace; a longer one loses its middle.";
     "ingest.memory_bytes_max" ingest.memory_bytes_max: "Memory of all requests at hand; more are answered with when to come back.";
 
+    "attachment.bytes_max" attachment.bytes_max: "A file that comes with an event; a larger one is counted and dropped, the event stored. 0 keeps none.";
+    "attachment.request_bytes_max" attachment.request_bytes_max: "All files of one request; further ones are counted and dropped. `ingest.wire_bytes_max` and `ingest.request_bytes_max` bound the request itself.";
+    "attachment.count_max" attachment.count_max: "Files of one event; further ones are counted and dropped.";
+
     "hot.append_group_bytes_max" storage.hot.append_group_bytes_max: "Appends that wait are synced together, up to about this size.";
     "hot.append_queue_bytes_max" storage.hot.append_queue_bytes_max: "Appends that wait to be synced; more are answered with when to come back.";
     "hot.memory_bytes_max" storage.hot.memory_bytes_max: "Hot batches kept in memory for queries; older ones are read from disk.";
@@ -100,6 +113,9 @@ table! {
     "hot.accept_data_loss" storage.hot.accept_data_loss: "Start even though acknowledged events are missing. For one start, by an operator who has read which.";
 
     "live.keep_ms" storage.hot.keep_rolled_ms: "How long a client of the live view may be away and come back without a gap: rolled batches stay on the hot tier's disk for so long.";
+
+    "live.ping_interval_ms" live.ping_interval_ms: "How often a socket of the live view is pinged; a client that leaves two pings without an answer is gone.";
+    "live.check_interval_ms" live.check_interval_ms: "How often it is asked whether the caller of a socket may still follow it. A change by this server is looked at within five seconds.";
 
     "cold.url" storage.cold.url: "Where the lake lies: `file:///path` or `s3://bucket/prefix`; empty is `lake` in the data directory.";
     "cold.retention_days" storage.cold.retention_days: "How long events are kept.";
@@ -120,6 +136,7 @@ table! {
 
     #secret "mail.url" mail.url: "The mail server: `smtp://user:password@host:587` (TLS by STARTTLS), `smtps://…` (TLS at once), `smtp://host:25?tls=none` (no TLS). Empty is no mail: links are then not sent, and passwords are set by `tephra admin user password`.";
     "mail.from" mail.from: "The sender of mails.";
+    "mail.ca_certificate" mail.ca_certificate: "A PEM file with certificates that may vouch for the mail server, beside the well-known ones.";
 
     "oidc.issuer" oidc.issuer: "An OpenID Connect provider, `https://…`, by which people log in; empty is none. Its redirect URI is `/api/v1/oidc/callback` at `http.public_url`.";
     "oidc.client_id" oidc.client_id: "The name by which the provider knows Tephra.";
@@ -127,6 +144,10 @@ table! {
     "oidc.name" oidc.name: "What people know the provider as.";
     "oidc.allow_signup" oidc.allow_signup: "Whether somebody of the provider who is unknown here is let in and added.";
     "oidc.default_role" oidc.default_role: "What such a person is in the organisation.";
+
+    "secret.key_file" secret.key_file: "The file with the key by which the secrets of second factors are sealed in the metadata, made at the first start; empty is `secrets.key` in the data directory. Servers with one PostgreSQL need the same.";
+
+    "session.rotate_interval_ms" session.rotate_interval_ms: "A session's secret is changed when it is this old and used; the one before holds for a minute longer.";
 
     "roll.bytes_max" roll.bytes_max: "Hot events are rolled into Parquet when they hold this much.";
     "roll.age_ms_max" roll.age_ms_max: "Hot events are rolled into Parquet when the oldest is this old.";

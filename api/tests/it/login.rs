@@ -167,6 +167,13 @@ async fn a_second_factor_is_asked_for_and_each_code_holds_once() {
     assert_eq!(status, StatusCode::OK, "{codes}");
     let codes = codes["codes"].as_array().unwrap();
     assert_eq!(codes.len(), 10);
+    // What lies on the disk does not tell the secret.
+    let key = server.data_dir().join("secrets.key");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&key).unwrap().permissions()) & 0o777, 0o600);
+    for entry in std::fs::read_dir(server.data_dir()).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let bytes = std::fs::read(entry.path()).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{:?}", entry.path());
+    }
 
     let mut person = Person::new(&server);
     let (status, login) = person.log_in("owner@localhost", PASSWORD).await;
@@ -193,6 +200,54 @@ async fn a_second_factor_is_asked_for_and_each_code_holds_once() {
     assert!(output.status.success(), "{}", text(&output));
     let (_, login) = Person::new(&server).log_in("owner@localhost", PASSWORD).await;
     assert!(login["csrf"].is_string(), "{login}");
+}
+
+/// Without the key that sealed it a second factor cannot be checked, but a recovery code lets its person in.
+#[tokio::test]
+async fn a_recovery_code_holds_where_the_key_of_the_secrets_is_lost() {
+    let mut server = Server::start().await;
+    let mut owner = Person::owner(&server).await;
+    let (_, secret) = owner.post("/api/v1/me/totp", &json!({ "password": PASSWORD })).await;
+    let code = code_now(secret["secret"].as_str().unwrap());
+    let (status, codes) = owner.post("/api/v1/me/totp/confirm", &json!({ "code": code })).await;
+    assert_eq!(status, StatusCode::OK, "{codes}");
+    server.stop();
+    std::fs::remove_file(server.data_dir().join("secrets.key")).unwrap();
+    let server = server.restart().await;
+    let mut person = Person::new(&server);
+    let (_, login) = person.log_in("owner@localhost", PASSWORD).await;
+    let with = |code: &Value| json!({ "ticket": login["ticket"], "code": code });
+    let (status, problem) = person.post("/api/v1/login/totp", &with(&json!("123456"))).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{problem}");
+    assert_eq!(person.post("/api/v1/login/totp", &with(&codes["codes"][0])).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_secret_of_a_session_is_changed_as_it_is_used() {
+    let server = Setup::default().set("session.rotate_interval_ms", 1).start().await;
+    let mut owner = Person::owner(&server).await;
+    let first = owner.clone();
+    assert_eq!(owner.get("/api/v1/me").await.0, StatusCode::OK);
+    let second = owner.clone();
+    assert_ne!(first.cookie, second.cookie, "each use of this session is a new secret");
+    // Requests that were under way with the one before are let through, and change nothing.
+    let mut late = first.clone();
+    assert_eq!(late.get("/api/v1/me").await.0, StatusCode::OK);
+    assert_eq!(late.cookie, first.cookie);
+    assert_eq!(owner.get("/api/v1/me").await.0, StatusCode::OK);
+    assert_ne!(owner.cookie, second.cookie);
+    // What is two changes old is nobody's.
+    assert_eq!(first.clone().get("/api/v1/me").await.0, StatusCode::UNAUTHORIZED);
+    // It is one session all the time, and its CSRF value holds.
+    assert_eq!(owner.patch("/api/v1/me", &json!({ "name": "Ada" })).await.0, StatusCode::OK);
+    let (_, sessions) = owner.get("/api/v1/me/sessions").await;
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1, "{sessions}");
+    // Whoever logs out takes the present secret and the one before with them.
+    let (before, present) = (second, owner.clone());
+    assert_eq!(owner.post("/api/v1/logout", &json!({})).await.0, StatusCode::NO_CONTENT);
+    for mut gone in [before, present] {
+        assert_eq!(gone.get("/api/v1/me").await.0, StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
-//! The second factor: a shared secret, the last code that was used, and recovery codes.
+//! The second factor: a shared secret, sealed by who calls, the last code that was used, and recovery codes.
 //!
 //! A code holds once: the step it belongs to is moved on in the same statement that compares it, so that of two logins with
 //! one code one fails, whatever the timing.
+
+use sqlx::Row;
 
 use super::audit::Actor;
 use super::error::told;
@@ -101,6 +103,32 @@ async fn write_codes(tx: &mut Tx, user_id: &str, codes: &[String]) -> Result<()>
 }
 
 impl Meta {
+    /// The secrets as they are kept, by user, in force or not.
+    ///
+    /// # Errors
+    /// As of any statement.
+    pub async fn totp_secrets(&self) -> Result<Vec<(String, String)>> {
+        let failed = told("could not read the second factors");
+        let query = sqlx::query("SELECT id, totp_secret FROM users WHERE totp_secret IS NOT NULL ORDER BY id");
+        let rows = query.fetch_all(self.pool()).await.map_err(&failed)?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+
+    /// Keeps another text for the same secret, if it is still the one.
+    ///
+    /// # Errors
+    /// As of any statement.
+    pub async fn replace_totp_secret(&self, user_id: &str, before: &str, after: &str) -> Result<()> {
+        sqlx::query("UPDATE users SET totp_secret = $1 WHERE id = $2 AND totp_secret = $3")
+            .bind(after)
+            .bind(user_id)
+            .bind(before)
+            .execute(self.pool())
+            .await
+            .map_err(told("could not seal a second factor"))?;
+        Ok(())
+    }
+
     /// Uses up the code of a step; `false` where it, or a later one, was used already.
     ///
     /// # Errors

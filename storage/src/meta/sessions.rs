@@ -3,12 +3,14 @@
 //! The secret is changed every while; the one before is let through for a moment longer, as requests that were under way
 //! still carry it. A session whose second factor is still to come has the state `Waits` and opens nothing.
 
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::audit::Actor;
 use super::error::told;
 use super::statement::Statement;
-use super::users::User;
+use super::users::{User, note};
 use super::{Meta, Tx, new_id};
 use crate::error::Result;
 
@@ -166,20 +168,6 @@ impl Meta {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Ends a session by id, if it is that person's. Returns whether it was.
-    ///
-    /// # Errors
-    /// As of any statement.
-    pub async fn end_session(&self, user_id: &str, id: &str) -> Result<bool> {
-        let done = sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
-            .bind(id)
-            .bind(user_id)
-            .execute(self.pool())
-            .await
-            .map_err(told("could not end the session"))?;
-        Ok(done.rows_affected() > 0)
-    }
-
     /// Removes the sessions that ended by themselves: expired, or not used since `idle_since_us`.
     ///
     /// # Errors
@@ -232,6 +220,36 @@ pub async fn end(tx: &mut Tx, id: &str) -> Result<bool> {
         .await
         .map_err(told("could not end the session"))?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Ends a session by id, if it is that person's, with its row in the audit log. Returns whether it was.
+///
+/// # Errors
+/// As of any statement.
+pub async fn end_own(tx: &mut Tx, actor: &Actor, verb: &str, user_id: &str, id: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+        .bind(id)
+        .bind(user_id)
+        .execute(tx.connection())
+        .await
+        .map_err(told("could not end the session"))?;
+    let ended = done.rows_affected() > 0;
+    if ended {
+        note(tx, actor, verb, user_id, Some(json!({ "session": id })), None).await?;
+    }
+    Ok(ended)
+}
+
+/// Ends the sessions of a person but `kept`, with a row in the audit log that says how many.
+///
+/// # Errors
+/// As of any statement.
+pub async fn end_others(tx: &mut Tx, actor: &Actor, user_id: &str, kept: &str) -> Result<u64> {
+    let ended = end_all(tx, user_id, Some(kept)).await?;
+    if ended > 0 {
+        note(tx, actor, "session.end", user_id, Some(json!({ "sessions": ended })), None).await?;
+    }
+    Ok(ended)
 }
 
 /// Ends all sessions of a person but `kept`.

@@ -1,7 +1,8 @@
 //! One socket from its first word to its last.
 //!
 //! It begins behind its cursor by reading the feed itself, and takes part in the hub's once it has come as far; a pause is the same
-//! again. It ends with its client, with the caller's right, after two pings without an answer, or with the server.
+//! again. It ends with its client, after two pings without an answer, with the server, or with the caller's right: within five
+//! seconds where this server took it, else within `live.check_interval_ms`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use tephra_storage::{Feed, FeedRead, ProjectId, Store};
+use tokio::time::Instant;
 
 use super::Kinds;
 use super::cursor::Cursor;
@@ -27,10 +29,10 @@ use crate::roles::Verb;
 use crate::server::Peer;
 use crate::state::State;
 
-const TICK: Duration = Duration::from_secs(10);
-/// Ticks between pings, and between looks at the caller's right.
-const PING_TICKS: u32 = 2;
-const RIGHT_TICKS: u32 = 3;
+/// However often rights change, one socket's is looked at no more often than this.
+const CHECKS_APART: Duration = Duration::from_secs(5);
+/// No interval is shorter.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// Pings without an answer.
 const UNANSWERED_MAX: u32 = 2;
 /// A client that takes nothing for so long is gone.
@@ -102,9 +104,14 @@ impl Open {
         self.begin().await?;
         let member = self.membership.member.clone();
         let stopping = self.socket.state.stopping.clone();
-        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut ticked, mut unanswered) = (0u32, 0);
+        let every = |ms: u64| Duration::from_millis(ms).max(INTERVAL_MIN);
+        let settings = self.socket.state.settings.live;
+        let (ping, check) = (every(settings.ping_interval_ms), every(settings.check_interval_ms));
+        let mut pings = tokio::time::interval_at(Instant::now() + ping, ping);
+        pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rights = self.socket.state.access.known.changes();
+        let (mut checked, mut check_at) = (Instant::now(), Instant::now() + check);
+        let mut unanswered = 0;
         loop {
             let reading = self.place.clone().filter(|_| !self.paused && self.socket.kinds.events);
             tokio::select! {
@@ -132,19 +139,18 @@ impl Open {
                 read = read(&self.feed, reading.as_ref(), &member), if reading.is_some() => {
                     self.catch_up(read.map_err(|answer| internal(&answer))?).await?;
                 }
-                _ = ticks.tick() => {
-                    ticked = ticked.wrapping_add(1);
-                    if ticked.is_multiple_of(PING_TICKS) {
-                        if unanswered >= UNANSWERED_MAX {
-                            return Err(End::Gone);
-                        }
-                        unanswered += 1;
-                        self.send(Message::Ping(Default::default())).await?;
-                        self.say(Said::Ping.text()).await?;
+                _ = pings.tick() => {
+                    if unanswered >= UNANSWERED_MAX {
+                        return Err(End::Gone);
                     }
-                    if ticked.is_multiple_of(RIGHT_TICKS) {
-                        self.still_allowed().await?;
-                    }
+                    unanswered += 1;
+                    self.send(Message::Ping(Default::default())).await?;
+                    self.say(Said::Ping.text()).await?;
+                }
+                _ = rights.changed() => check_at = check_at.min(checked + CHECKS_APART),
+                () = tokio::time::sleep_until(check_at) => {
+                    self.still_allowed().await?;
+                    (checked, check_at) = (Instant::now(), Instant::now() + check);
                 }
             }
         }

@@ -8,6 +8,7 @@ use axum::extract::State as Extract;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{Extensions, HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use tephra_storage::meta::sessions;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -153,7 +154,9 @@ async fn log_in_totp(
     responses((status = 204, description = "The session is over."), Writes),
 )]
 async fn log_out(Extract(state): Extract<State>, Person(caller): Person, cookies: Cookies) -> Result<StatusCode> {
-    state.meta.end_session(caller.user_id(), caller.id()).await?;
+    let mut tx = state.meta.begin().await?;
+    sessions::end_own(&mut tx, &caller.actor(), "login.end", caller.user_id(), caller.id()).await?;
+    tx.commit().await?;
     state.access.known.forget();
     cookie::set(&cookies.0, cookie::header(&state.settings, "", 0));
     Ok(StatusCode::NO_CONTENT)

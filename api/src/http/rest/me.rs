@@ -5,7 +5,7 @@ use axum::extract::State as Extract;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tephra_storage::ProjectId;
-use tephra_storage::meta::sessions::{SecondFactor, Session};
+use tephra_storage::meta::sessions::{self, SecondFactor, Session};
 use tephra_storage::meta::users::{self, User};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -176,7 +176,7 @@ async fn sessions(Extract(state): Extract<State>, Person(caller): Person) -> Res
 )]
 async fn end_other_sessions(Extract(state): Extract<State>, Person(caller): Person) -> Result<StatusCode> {
     let mut tx = state.meta.begin().await?;
-    tephra_storage::meta::sessions::end_all(&mut tx, caller.user_id(), Some(caller.id())).await?;
+    sessions::end_others(&mut tx, &caller.actor(), caller.user_id(), caller.id()).await?;
     tx.commit().await?;
     state.access.known.forget();
     Ok(StatusCode::NO_CONTENT)
@@ -193,9 +193,11 @@ async fn end_session(
     Person(caller): Person,
     PathOf(id): PathOf<String>,
 ) -> Result<StatusCode> {
-    if !state.meta.end_session(caller.user_id(), &id).await? {
+    let mut tx = state.meta.begin().await?;
+    if !sessions::end_own(&mut tx, &caller.actor(), "session.end", caller.user_id(), &id).await? {
         return Err(Answer::new(Kind::NotFound, "there is no such session"));
     }
+    tx.commit().await?;
     state.access.known.forget();
     Ok(StatusCode::NO_CONTENT)
 }

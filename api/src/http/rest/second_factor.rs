@@ -67,7 +67,7 @@ async fn prepare(
     let user = proven(&state, &caller, again).await?;
     let secret = totp::new_secret();
     let mut tx = state.meta.begin().await?;
-    second_factor::prepare(&mut tx, &user.id, &secret).await?;
+    second_factor::prepare(&mut tx, &user.id, &state.auth.sealer.seal(&user.id, &secret)?).await?;
     tx.commit().await?;
     let url = totp::url(&secret, &user.email)?;
     Ok(Json(TotpSecret { secret, url }))
@@ -88,7 +88,8 @@ async fn confirm(
         Answer::new(Kind::Conflict, "no second factor was prepared, or one is in force").hint("`POST /api/v1/me/totp`")
     })?;
     state.auth.throttle.begin(&user.email, caller.place().ip, state.meta.now_us())?;
-    let step = totp::step(secret, &given.code, state.meta.now_us())?.ok_or_else(|| {
+    let opened = state.auth.sealer.unseal(&user.id, secret)?;
+    let step = totp::step(&opened, &given.code, state.meta.now_us())?.ok_or_else(|| {
         Answer::new(Kind::Invalid, "the code is wrong: is the clock of the device right?").field("code")
     })?;
     let codes = totp::recovery_codes();
