@@ -281,7 +281,7 @@ proptest! {
             fields.rotate_left(turn);
             Value::Object(fields.into_iter().collect())
         }).collect();
-        let mut fields = vec![
+        let mut fields = [
             ("exception", json!({"values": [{"value": "x", "thread_id": line, "stacktrace": {"frames": moved}, "type": "E"}]})),
             ("tags", json!({ &word: "1" })),
             ("user", json!({ "id": address })),
