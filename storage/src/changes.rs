@@ -102,6 +102,14 @@ impl Feed {
         Ok(read)
     }
 
+    /// One batch with all its columns, from RocksDB; `None` where it is gone or damaged. Blocks.
+    pub(crate) fn stored_batch(&self, sequence: u64) -> Result<Option<RecordBatch>> {
+        match self.db.value(sequence).and_then(|value| value.map(|value| codec::decode(&value)).transpose()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            read => read,
+        }
+    }
+
     /// Registers a consumer that has released everything up to `released`; one that is known keeps what it holds. With `keep` it
     /// goes on holding when the [`Hold`] is dropped, else it is forgotten then.
     pub fn hold(&self, consumer: &str, released: u64, keep: bool) -> Hold {

@@ -3,8 +3,12 @@
 //! The names of the fields are the names of the columns (`schema.rs`); strings that a batch shares (service, release,
 //! stacks) are reference counted, so that a thousand events of one program hold them once.
 
+mod stored;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use stored::stored_events;
 
 /// A string that many events of a batch may share.
 pub type Text = Arc<str>;

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 use super::users::{Users, user_hash};
 use crate::error::{Error, Result};
-use crate::event::{Kind, Level, ProjectId};
+use crate::event::{Event, Kind, Level, ProjectId};
 use crate::meta::issues::HOUR_US;
 use crate::schema::{column_index, hot_schema};
 
@@ -59,6 +59,17 @@ pub(crate) struct Fold {
     pub(crate) releases: HashMap<(ProjectId, Arc<str>), Seen, ahash::RandomState>,
     /// Events that were read, of any kind.
     pub(crate) rows: usize,
+    /// Where the rows of the next batch lie.
+    pub(crate) at: Place,
+    /// For groups that nobody may have seen before: their hashes by earlier rules, the newest first.
+    pub(crate) former: HashMap<(ProjectId, u64), Vec<u64>, ahash::RandomState>,
+}
+
+/// Where an event lies: the sequence number of its hot batch or the index of its file, and its row there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) source: u64,
+    pub(crate) row: usize,
 }
 
 /// How many events there were, and when.
@@ -85,6 +96,8 @@ pub(crate) struct Delta {
     pub(crate) arrivals: Vec<(ReleaseName, i64)>,
     pub(crate) grouping_version: i64,
     pub(crate) head: Head,
+    /// Where one of the events lies, from which hashes by earlier rules can be made.
+    pub(crate) place: Place,
 }
 
 /// What a new issue is called.
@@ -119,13 +132,15 @@ impl Fold {
                 continue;
             }
             let hash = columns.group.value(row).try_into().map(u64::from_be_bytes).unwrap_or_default();
-            let delta = self.groups.entry((project, hash)).or_insert_with(|| columns.first(row, seen, kind));
+            let place = Place { row: self.at.row + row, ..self.at };
+            let delta = self.groups.entry((project, hash)).or_insert_with(|| columns.first(row, seen, kind, place));
             delta.event(seen, release, columns.received[row], level);
             if let Some(user) = columns.user(row) {
                 delta.users.add(user);
             }
         }
         self.rows += batch.num_rows();
+        self.at.row += batch.num_rows();
         Ok(())
     }
 
@@ -252,7 +267,7 @@ impl<'a> Columns<'a> {
         known.map(|(column, kind)| user_hash(kind, column.value(row)))
     }
 
-    fn first(&self, row: usize, seen: i64, kind: Kind) -> Delta {
+    fn first(&self, row: usize, seen: i64, kind: Kind, place: Place) -> Delta {
         let text = |column: &'a StringArray| (!column.is_null(row)).then(|| column.value(row));
         let word = |words: &Words| words.text(row).map(|word| cut(word, TITLE_CHARS_MAX)).unwrap_or_default();
         let title = title(self.exception_type.text(row), text(self.exception_value), text(self.message));
@@ -272,6 +287,7 @@ impl<'a> Columns<'a> {
                 platform: word(&self.platform),
                 logger: word(&self.logger),
             },
+            place,
         }
     }
 }
@@ -299,6 +315,11 @@ fn title(exception_type: Option<&str>, exception_value: Option<&str>, message: O
         (kind, value) => format!("{kind}: {value}"),
     };
     cut(if title.is_empty() { "(no message)" } else { &title }, TITLE_CHARS_MAX)
+}
+
+/// What an issue of an event is called.
+pub fn title_of(event: &Event) -> String {
+    title(event.exception_type.as_deref(), event.exception_value.as_deref(), event.message.as_deref())
 }
 
 fn first_line(text: Option<&str>) -> &str {

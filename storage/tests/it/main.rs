@@ -6,6 +6,7 @@ mod bit_rot;
 mod counting;
 mod fault_store;
 mod feed;
+mod following;
 mod lake_put_back;
 mod object_store_faults;
 mod power;
