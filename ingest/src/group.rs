@@ -13,6 +13,7 @@ mod features;
 mod frame;
 mod language;
 mod parameters;
+mod past;
 mod rules;
 mod stored;
 mod trace;
@@ -25,6 +26,7 @@ pub(crate) use chain::{KnownFrames, Thrown};
 pub(crate) use features::Features;
 pub(crate) use frame::{Frame, Style};
 pub use language::GroupRuleError;
+pub use past::PAST;
 pub use rules::GroupRules;
 pub(crate) use stored::Columns;
 

@@ -22,6 +22,7 @@ mod wire;
 mod batch;
 mod conventions;
 mod draft;
+mod filter;
 mod group;
 mod moment;
 mod normalize;
@@ -35,7 +36,8 @@ pub mod sentry;
 
 pub use batch::{Decoded, Rejected};
 pub use error::{Error, ErrorKind, Result};
-pub use group::{GROUPING_VERSION, GroupRuleError, GroupRules, Hashes, hashes_of_version, parametrised};
+pub use filter::{FilterError, FilterReason, FilterRules, Filters};
+pub use group::{GROUPING_VERSION, GroupRuleError, GroupRules, Hashes, PAST, hashes_of_version, parametrised};
 pub use inflate::inflate;
 pub use limits::{Limits, Receipt};
 pub use rules::Rules;

@@ -6,6 +6,7 @@
 //! Nothing is refused for its size: what does not fit loses its middle, and says how much.
 
 mod chain;
+mod cutter;
 mod runtime;
 mod shrink;
 mod stack;
@@ -13,5 +14,6 @@ mod trace;
 
 pub(crate) use chain::{Exception, Frame};
 pub(crate) use runtime::Runtime;
-pub(crate) use shrink::{fit, newest, size};
+pub(crate) use cutter::Cutter;
+pub(crate) use shrink::size;
 pub(crate) use stack::{Origin, stack};

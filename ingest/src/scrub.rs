@@ -26,6 +26,7 @@ use tephra_storage::{Event, Text};
 
 use crate::draft::Draft;
 use crate::group::Stack;
+use crate::value::Value;
 use columns::{COLUMNS, Form};
 use detect::Detectors;
 use hash::Keyed;
@@ -65,6 +66,10 @@ pub struct Finding {
     pub rule: String,
     /// How long the value or part is, in bytes.
     pub bytes: usize,
+    /// What stands there, with a little of the text around it; of [`Scrubber::show`] only.
+    pub before: String,
+    /// What would stand there; empty where it goes.
+    pub after: String,
 }
 
 impl fmt::Debug for Scrubber {
@@ -89,7 +94,7 @@ impl Scrubber {
         let compiled = rules::compile(rules)?;
         if !detect::prepare() {
             let hint = "this is a fault of Tephra: report it".to_owned();
-            return Err(RuleError { which: 0, what: "the words of secrets do not compile".to_owned(), hint });
+            return Err(RuleError { which: 0, column: None, what: "the words of secrets do not compile".to_owned(), hint });
         }
         Ok(Self::of(rules, compiled))
     }
@@ -114,6 +119,18 @@ impl Scrubber {
         let mut job = Job::new(&self.plan, true);
         self.event(&mut event.clone(), &mut job);
         job.findings()
+    }
+
+    /// The same with what stands there: for people who may read the event.
+    pub fn show(&self, event: &Event) -> Vec<Finding> {
+        let mut job = Job::new(&self.plan, true).showing();
+        self.event(&mut event.clone(), &mut job);
+        job.findings()
+    }
+
+    /// Scrubs a part of an event that is about to be cut, by the names on the way to it.
+    pub(crate) fn scrub_part(&self, path: &[&str], value: &mut Value<'_>) {
+        Job::new(&self.plan, false).part(path, value);
     }
 
     fn event(&self, event: &mut Event, job: &mut Job<'_>) {

@@ -6,7 +6,7 @@ use crate::batch::{Batch, malformed};
 use crate::error::Result;
 use crate::group::{self, Frame, Stack};
 use crate::json::write_text;
-use crate::text::trim_middle;
+use crate::normalize::Cutter;
 use crate::wire::{Fault, Slice};
 
 /// One frame as it came; the texts borrow from the request.
@@ -49,7 +49,8 @@ pub(super) fn read(message: Slice<'_>, batch: &mut Batch<'_>) -> Result<Stack> {
     if text.trim_end().is_empty() {
         text = lines(newest_first()).into();
     }
-    let text = trim_middle(text.trim_end(), batch.receipt.limits.stack_bytes_max);
+    let cutter = Cutter::new(&batch.receipt.rules.scrubber);
+    let text = cutter.text(&["stack"], text.trim_end().into(), batch.receipt.limits.stack_bytes_max);
     let frames = json(&frames);
     batch.charge(size_of::<Stack>() + text.len() + frames.len())?;
     Ok(Stack { text: Some(text.into()), frames: Some(frames.into()), culprit, hashes })

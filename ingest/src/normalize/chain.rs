@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::shrink::{fit, size};
+use super::cutter::Cutter;
+use super::shrink::size;
 use crate::json::{self, write_text};
 use crate::text::trim_middle;
 use crate::value::{Pairs, Value};
@@ -22,6 +23,9 @@ const LINE_BYTES_MAX: usize = 512;
 
 /// Lines of source code on each side of a call.
 const LINES_MAX: usize = 10;
+
+/// The name of something that no field is known for.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Any other text of a frame.
 const WORD_BYTES_MAX: usize = 2 << 10;
@@ -94,7 +98,7 @@ const DETAILS: [Detail; 4] = [
 ];
 
 /// The column `frames`, in at most `bytes_max`; `None` where even the barest form is larger.
-pub(super) fn frames_json(chain: &[Exception<'_>], bytes_max: usize) -> Option<String> {
+pub(super) fn frames_json(chain: &[Exception<'_>], bytes_max: usize, cutter: Cutter<'_>) -> Option<String> {
     DETAILS.iter().find_map(|detail| {
         let mut out = String::with_capacity(1 << 10);
         out.push('[');
@@ -102,7 +106,7 @@ pub(super) fn frames_json(chain: &[Exception<'_>], bytes_max: usize) -> Option<S
             if index > 0 {
                 out.push(',');
             }
-            write_exception(&mut out, exception, *detail);
+            write_exception(&mut out, exception, *detail, cutter);
             if out.len() > bytes_max {
                 return None;
             }
@@ -113,7 +117,7 @@ pub(super) fn frames_json(chain: &[Exception<'_>], bytes_max: usize) -> Option<S
 }
 
 /// The column `frame_vars`, in at most about `bytes_max`; `None` where no frame has variables. Takes them from the frames.
-pub(super) fn vars_json(chain: &mut [Exception<'_>], bytes_max: usize) -> Option<String> {
+pub(super) fn vars_json(chain: &mut [Exception<'_>], bytes_max: usize, cutter: Cutter<'_>) -> Option<String> {
     if chain.iter().all(|exception| exception.frames.iter().all(|frame| frame.vars.is_empty())) {
         return None;
     }
@@ -130,7 +134,8 @@ pub(super) fn vars_json(chain: &mut [Exception<'_>], bytes_max: usize) -> Option
     // Cut frame by frame, so that lists keep their lengths.
     let count = lists.iter().flatten().filter(|vars| !vars.is_empty()).count().max(1);
     let each = if total > bytes_max { bytes_max / count } else { usize::MAX };
-    let fitted = lists.into_iter().map(|list| Value::List(list.into_iter().map(|vars| fit(vars, each)).collect()));
+    let fit = |vars| cutter.fit(&["frame_vars", "0", "0"], vars, each);
+    let fitted = lists.into_iter().map(|list| Value::List(list.into_iter().map(fit).collect()));
     Some(json::to_string(&Value::List(fitted.collect())))
 }
 
@@ -150,8 +155,8 @@ fn omitted(count: usize, most: usize) -> Option<(usize, usize)> {
     (count > most).then(|| (most / 2, count - (most - most / 2)))
 }
 
-fn write_exception(out: &mut String, exception: &Exception<'_>, detail: Detail) {
-    let mut object = Object::new(out);
+fn write_exception(out: &mut String, exception: &Exception<'_>, detail: Detail, cutter: Cutter<'_>) {
+    let mut object = Object::new(out, cutter, &["frames", "0"]);
     object.text("type", &exception.kind, WORD_BYTES_MAX);
     object.text("value", &exception.value, 8 << 10);
     object.text("module", &exception.module, WORD_BYTES_MAX);
@@ -168,14 +173,14 @@ fn write_exception(out: &mut String, exception: &Exception<'_>, detail: Detail) 
         if index > 0 {
             object.out.push(',');
         }
-        write_frame(object.out, frame, detail);
+        write_frame(object.out, frame, detail, cutter);
     }
     object.out.push(']');
     object.end();
 }
 
-fn write_frame(out: &mut String, frame: &Frame<'_>, detail: Detail) {
-    let mut object = Object::new(out);
+fn write_frame(out: &mut String, frame: &Frame<'_>, detail: Detail, cutter: Cutter<'_>) {
+    let mut object = Object::new(out, cutter, &["frames", "0", "frames", "0"]);
     object.text("function", &frame.function, WORD_BYTES_MAX);
     object.text("module", &frame.module, WORD_BYTES_MAX);
     object.text("filename", &frame.filename, WORD_BYTES_MAX);
@@ -214,12 +219,15 @@ fn write_frame(out: &mut String, frame: &Frame<'_>, detail: Detail) {
 struct Object<'o> {
     out: &'o mut String,
     first: bool,
+    cutter: Cutter<'o>,
+    /// The names on the way here, any place standing for all of a list.
+    way: &'static [&'static str],
 }
 
 impl<'o> Object<'o> {
-    fn new(out: &'o mut String) -> Self {
+    fn new(out: &'o mut String, cutter: Cutter<'o>, way: &'static [&'static str]) -> Self {
         out.push('{');
-        Self { out, first: true }
+        Self { out, first: true, cutter, way }
     }
 
     fn name(&mut self, name: &str) {
@@ -234,8 +242,20 @@ impl<'o> Object<'o> {
     fn text(&mut self, name: &str, text: &str, bytes_max: usize) {
         if !text.is_empty() {
             self.name(name);
-            write_text(self.out, &trim_middle(text, bytes_max));
+            let text = self.cut(name, text, bytes_max);
+            write_text(self.out, &text);
         }
+    }
+
+    fn cut<'t>(&self, name: &str, text: &'t str, bytes_max: usize) -> Cow<'t, str> {
+        if text.len() <= bytes_max {
+            return Cow::Borrowed(text);
+        }
+        self.cutter.text(&self.path(name), Cow::Borrowed(text), bytes_max)
+    }
+
+    fn path<'n>(&self, name: &'n str) -> Vec<&'n str> {
+        self.way.iter().copied().chain([name]).collect()
     }
 
     fn lines(&mut self, name: &str, lines: &[Cow<'_, str>]) {
@@ -248,7 +268,8 @@ impl<'o> Object<'o> {
             if index > 0 {
                 self.out.push(',');
             }
-            write_text(self.out, &trim_middle(line, LINE_BYTES_MAX));
+            let line = self.cut(name, line, LINE_BYTES_MAX);
+            write_text(self.out, &line);
         }
         self.out.push(']');
     }
@@ -257,12 +278,15 @@ impl<'o> Object<'o> {
         if value.is_empty() {
             return;
         }
-        self.name(&trim_middle(name, 256));
-        if size(value) <= bytes_max {
-            json::write(self.out, value);
-        } else {
-            json::write(self.out, &fit(value.clone(), bytes_max));
+        if name.len() <= NAME_BYTES_MAX && size(value) <= bytes_max {
+            self.name(name);
+            return json::write(self.out, value);
         }
+        // Under its whole name, which may say that it is a secret.
+        let bytes_max = if name.len() > NAME_BYTES_MAX { 0 } else { bytes_max };
+        let value = self.cutter.fit(&self.path(name), value.clone(), bytes_max);
+        self.name(&trim_middle(name, NAME_BYTES_MAX));
+        json::write(self.out, &value);
     }
 
     fn end(self) {
@@ -274,6 +298,10 @@ impl<'o> Object<'o> {
 mod tests {
     use super::*;
 
+    fn cutter() -> Cutter<'static> {
+        Cutter::new(&crate::rules::Rules::standard().scrubber)
+    }
+
     fn frame(function: String) -> Frame<'static> {
         Frame { function: function.into(), line: 3, in_app: Some(false), source: "code".into(), ..Frame::default() }
     }
@@ -282,14 +310,14 @@ mod tests {
     fn leaves_out_what_is_empty() {
         let exception = Exception { kind: "E".into(), frames: vec![frame("f".into())], ..Exception::default() };
         let expected = r#"[{"type":"E","frames":[{"function":"f","lineno":3,"in_app":false,"context_line":"code"}]}]"#;
-        assert_eq!(frames_json(&[exception], 1_000).unwrap(), expected);
+        assert_eq!(frames_json(&[exception], 1_000, cutter()).unwrap(), expected);
     }
 
     #[test]
     fn keeps_both_ends_of_a_deep_stack() {
         let frames = (0..1_000).map(|n| frame(format!("f{n}"))).collect();
         let mut chain = [Exception { frames, ..Exception::default() }];
-        let json = frames_json(&chain, 1 << 20).unwrap();
+        let json = frames_json(&chain, 1 << 20, cutter()).unwrap();
         assert!(json.contains(r#""frames_omitted":[50,950]"#), "{json}");
         assert!(
             json.contains("\"f49\"")
@@ -298,7 +326,7 @@ mod tests {
                 && json.contains("\"f950\"")
         );
         chain[0].frames[999].vars = Value::Map(vec![("x".into(), Value::Int(1))]);
-        let vars: serde_json::Value = serde_json::from_str(&vars_json(&mut chain, 1_000).unwrap()).unwrap();
+        let vars: serde_json::Value = serde_json::from_str(&vars_json(&mut chain, 1_000, cutter()).unwrap()).unwrap();
         assert_eq!(vars[0][99]["x"], 1);
     }
 
@@ -306,11 +334,11 @@ mod tests {
     fn gives_up_source_code_before_frames() {
         let frames: Vec<_> = (0..100).map(|n| frame(format!("f{n}"))).collect();
         let chain = [Exception { frames, ..Exception::default() }];
-        let whole = frames_json(&chain, 1 << 20).unwrap();
-        let bare = frames_json(&chain, whole.len() - 1).unwrap();
+        let whole = frames_json(&chain, 1 << 20, cutter()).unwrap();
+        let bare = frames_json(&chain, whole.len() - 1, cutter()).unwrap();
         assert!(!bare.contains("context_line") && bare.contains("\"f50\""));
-        let few = frames_json(&chain, bare.len() / 2).unwrap();
+        let few = frames_json(&chain, bare.len() / 2, cutter()).unwrap();
         assert!(few.contains("frames_omitted") && few.contains("\"f0\"") && few.contains("\"f99\""));
-        assert_eq!(frames_json(&chain, 10), None);
+        assert_eq!(frames_json(&chain, 10, cutter()), None);
     }
 }

@@ -28,24 +28,8 @@ pub(crate) fn size(value: &Value<'_>) -> usize {
 }
 
 /// Cuts `value` so that it has at most about `bytes_max` bytes as JSON.
-pub(crate) fn fit(value: Value<'_>, bytes_max: usize) -> Value<'_> {
+pub(super) fn fit(value: Value<'_>, bytes_max: usize) -> Value<'_> {
     if size(&value) <= bytes_max { value } else { cut(value, bytes_max, DEPTH_MAX) }
-}
-
-/// Keeps the last of `list` that fit into `bytes_max` together, none larger than `each_max`.
-pub(crate) fn newest(list: Vec<Value<'_>>, bytes_max: usize, each_max: usize) -> Vec<Value<'_>> {
-    let mut left = bytes_max;
-    let mut kept = Vec::with_capacity(list.len().min(256));
-    for value in list.into_iter().rev() {
-        let value = fit(value, each_max);
-        match left.checked_sub(size(&value) + 1) {
-            Some(rest) => left = rest,
-            None => break,
-        }
-        kept.push(value);
-    }
-    kept.reverse();
-    kept
 }
 
 fn pair_size((name, value): &(Cow<'_, str>, Value<'_>)) -> usize {
@@ -174,13 +158,5 @@ mod tests {
             }
         }
         assert!(to_string(&fit(parse("[1,2,3,4,5,6,7,8,9]").unwrap(), 100)).contains("items cut"));
-    }
-
-    #[test]
-    fn the_newest_are_kept() {
-        let list: Vec<_> = (0..100).map(Value::Int).collect();
-        let kept = newest(list, 210, 100);
-        assert_eq!(kept, (90..100).map(Value::Int).collect::<Vec<_>>());
-        assert_eq!(newest(vec![], 10, 10), []);
     }
 }

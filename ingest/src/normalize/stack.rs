@@ -3,12 +3,12 @@
 //! The hashes are those that the stored columns give, so that grouping history anew finds the same ones.
 
 use super::chain::{Exception, frames_json, vars_json};
+use super::cutter::Cutter;
 use super::runtime::Runtime;
 use super::trace;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::group::{self, Columns, Stack};
-use crate::text::trim_middle;
 
 /// The parts of an event's room that frames and variables may take.
 const FRAMES_SHARE: usize = 6;
@@ -41,14 +41,15 @@ pub(crate) fn stack(batch: &mut Batch<'_>, origin: Origin<'_>, mut chain: Vec<Ex
         frame.in_app = Some(runtime.is_in_app(frame));
     }
     let text = trace::write(runtime, &chain);
-    let vars = vars_json(&mut chain, room / VARS_SHARE);
-    let frames = frames_json(&chain, room / FRAMES_SHARE);
+    let cutter = Cutter::new(&batch.receipt.rules.scrubber);
+    let vars = vars_json(&mut chain, room / VARS_SHARE, cutter);
+    let frames = frames_json(&chain, room / FRAMES_SHARE, cutter);
     batch.charge(text.len() + frames.as_ref().map_or(0, String::len) + vars.as_ref().map_or(0, String::len))?;
     if text.is_empty() {
         let plain = chain.iter().all(|exception| exception.rest.is_empty()) && chain.len() < 2;
         return Ok(Normalized { stack: None, frames: frames.filter(|_| !plain), vars });
     }
-    let text = trim_middle(&text, batch.receipt.limits.stack_bytes_max);
+    let text = cutter.text(&["stack"], text.into(), batch.receipt.limits.stack_bytes_max);
     let columns = Columns { text: Some(&text), frames: frames.as_deref(), platform, sdk };
     let (hashes, culprit) = columns.visit(|thrown| group::of_chain(thrown, &mut batch.known_frames));
     let stack = Stack { text: Some(text.into()), frames: frames.map(Into::into), culprit, hashes };

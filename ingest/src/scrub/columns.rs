@@ -54,6 +54,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     COLUMNS.iter().map(|(_, name, _)| *name).chain(["tags", "attributes"])
 }
 
+/// How the column of that name is looked through.
+pub(super) fn form(name: &str) -> Option<Form> {
+    COLUMNS.iter().find(|(_, column, _)| *column == name).map(|(_, _, form)| *form)
+}
+
 /// The column of a stored event that belongs to a slot.
 pub(super) fn of_event(event: &mut Event, slot: Slot) -> &mut Option<Text> {
     match slot {

@@ -257,7 +257,7 @@ pub(super) fn is_suspicious(json: &str, detectors: Detectors) -> bool {
                     named = end;
                     // The letter of an escape such as `\n` is none of the name's.
                     start += usize::from(start > 0 && json.as_bytes()[start - 1] == b'\\' && start < hit.start());
-                    end - start <= NAME_BYTES_MAX && names::is_secret(&json[start..end])
+                    end - start > NAME_BYTES_MAX || names::is_secret(&json[start..end])
                 }
             };
             if suspicious {

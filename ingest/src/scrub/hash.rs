@@ -35,6 +35,12 @@ impl Keyed {
     }
 }
 
+/// Whether a text was hashed already, before it was cut or by the sender.
+pub(super) fn is_replacement(text: &str) -> bool {
+    let digits = text.strip_prefix("[hash:").and_then(|rest| rest.strip_suffix(']'));
+    digits.is_some_and(|digits| digits.len() == 24 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! One event on its way through the rules: what may still be spent on it, and what was found.
 
+mod part;
 mod text;
 mod walk;
 
@@ -7,7 +8,7 @@ use super::columns::Form;
 use super::detect::{self, Detectors, Span, What};
 use super::path::Place;
 use super::rules::ScrubAction;
-use super::{Finding, Plan, Scrubbed};
+use super::{Finding, Plan, Scrubbed, hash};
 use crate::json;
 use crate::value::{Pairs, Value};
 use walk::length;
@@ -21,6 +22,10 @@ const UNREAD: &str = "[scrubbed:unread]";
 const REST: &str = "[scrubbed:rest]";
 const NAMED: &str = "[scrubbed]";
 const MASK: &str = "********";
+
+/// What a finding shows of a value, and of the text around it.
+const SHOWN_BYTES_MAX: usize = 120;
+const AROUND_BYTES_MAX: usize = 40;
 
 /// What becomes of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +67,8 @@ pub(super) struct Job<'p> {
     /// The names on the way here, for a dry run only.
     way: Vec<String>,
     findings: Option<Vec<Finding>>,
+    /// Whether findings show what stands there.
+    shows: bool,
     spans: Vec<Span>,
 }
 
@@ -74,8 +81,15 @@ impl<'p> Job<'p> {
             count: 0,
             way: Vec::new(),
             findings: explain.then(Vec::new),
+            shows: false,
             spans: Vec::new(),
         }
+    }
+
+    /// The same, whose findings show what stands there, and what comes in its place.
+    pub(super) fn showing(mut self) -> Self {
+        self.shows = self.findings.is_some();
+        self
     }
 
     pub(super) fn scrubbed(&self) -> Scrubbed {
@@ -93,8 +107,8 @@ impl<'p> Job<'p> {
         let fate = match self.whole_rule(&at) {
             Some(rule) => self.apply_to_text(rule, form, text),
             None if form == Form::Json => self.json(&at, text),
-            None if form == Form::Email && self.plan.defaults.emails => self.gone(What::Email.name(), text.len()),
-            None if form == Form::Ip && self.plan.defaults.ips => self.gone(What::Ip.name(), text.len()),
+            None if form == Form::Email && self.plan.defaults.emails => self.gone(What::Email.name(), text),
+            None if form == Form::Ip && self.plan.defaults.ips => self.gone(What::Ip.name(), text),
             None => self.text(&at, text).map_or(Fate::Same, Fate::Changed),
         };
         self.leave();
@@ -151,15 +165,17 @@ impl<'p> Job<'p> {
     fn apply_to_text(&mut self, rule: usize, form: Form, text: &str) -> Fate {
         match self.plan.rules[rule].action {
             ScrubAction::Keep => Fate::Same,
-            ScrubAction::Remove => self.gone(&rule_name(rule), text.len()),
+            ScrubAction::Remove => self.gone(&rule_name(rule), text),
             ScrubAction::Mask | ScrubAction::Hash if form == Form::Json => {
                 let Ok(mut value) = json::parse(text) else { return self.unread_json(text) };
                 self.apply_to_value(rule, &mut value);
                 Fate::Changed(json::to_string(&value))
             }
             ScrubAction::Mask | ScrubAction::Hash => {
+                let changed = self.whole_text(self.whole_of(rule), text);
                 self.note(&rule_name(rule), text.len());
-                Fate::Changed(self.whole_text(self.whole_of(rule), text))
+                self.show(|| (head(text), changed.clone()));
+                Fate::Changed(changed)
             }
         }
     }
@@ -169,6 +185,7 @@ impl<'p> Job<'p> {
             ScrubAction::Keep => Turn::Same,
             ScrubAction::Remove => {
                 self.note(&rule_name(rule), length(value));
+                self.show(|| (head(&json::to_string(value)), String::new()));
                 Turn::Gone
             }
             ScrubAction::Mask | ScrubAction::Hash => {
@@ -186,6 +203,7 @@ impl<'p> Job<'p> {
         match whole {
             Whole::Named => NAMED.to_owned(),
             Whole::Mask(_) => MASK.to_owned(),
+            Whole::Hash(_) if hash::is_replacement(text) => text.to_owned(),
             Whole::Hash(_) => self.plan.keyed.replacement(text),
         }
     }
@@ -212,6 +230,7 @@ impl<'p> Job<'p> {
 
     fn unread_json(&mut self, text: &str) -> Fate {
         self.note("unread", text.len());
+        self.show(|| (head(text), UNREAD.to_owned()));
         Fate::Changed(format!("\"{UNREAD}\""))
     }
 
@@ -221,15 +240,26 @@ impl<'p> Job<'p> {
         left.is_some()
     }
 
-    fn gone(&mut self, rule: &str, bytes: usize) -> Fate {
-        self.note(rule, bytes);
+    fn gone(&mut self, rule: &str, text: &str) -> Fate {
+        self.note(rule, text.len());
+        self.show(|| (head(text), String::new()));
         Fate::Gone
     }
 
     fn note(&mut self, rule: &str, bytes: usize) {
         self.count = self.count.saturating_add(1);
         if let Some(findings) = &mut self.findings {
-            findings.push(Finding { path: self.way.join("."), rule: rule.to_owned(), bytes });
+            let (path, rule) = (self.way.join("."), rule.to_owned());
+            findings.push(Finding { path, rule, bytes, before: String::new(), after: String::new() });
+        }
+    }
+
+    /// Adds to the last finding what stands there, and what comes in its place.
+    fn show(&mut self, texts: impl FnOnce() -> (String, String)) {
+        if self.shows
+            && let Some(last) = self.findings.as_mut().and_then(|findings| findings.last_mut())
+        {
+            (last.before, last.after) = texts();
         }
     }
 
@@ -242,6 +272,23 @@ impl<'p> Job<'p> {
     fn leave(&mut self) {
         self.way.pop();
     }
+}
+
+/// The beginning of a text, for people.
+fn head(text: &str) -> String {
+    let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
+    let mut shown = text[..end].to_owned();
+    if end < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// What stands before and behind a part of a text, as far as it is shown.
+fn around(text: &str, start: usize, end: usize) -> (&str, &str) {
+    let from = text.ceil_char_boundary(start.saturating_sub(AROUND_BYTES_MAX));
+    let to = text.floor_char_boundary((end + AROUND_BYTES_MAX).min(text.len()));
+    (&text[from..start], &text[end..to.max(end)])
 }
 
 fn rule_name(index: usize) -> String {

@@ -47,9 +47,22 @@ const ASKS: &[&str] =
 /// Ids by which sessions, cards and tokens are told apart, and which are columns and attributes of their own.
 const IDENTIFIED: &[&str] = &["session", "card", "auth", "token", "credential"];
 
+/// Whether a name that no program has by itself promises a secret anywhere: read in pieces that overlap.
+fn is_long_secret(name: &str) -> bool {
+    let starts = (0..name.len()).step_by(NAME_BYTES_MAX / 2);
+    super::detect::may_name_a_secret(name)
+        && starts.map(|at| (name.ceil_char_boundary(at), at + NAME_BYTES_MAX)).any(|(from, to)| {
+            let to = name.floor_char_boundary(to.min(name.len()));
+            from < to && is_secret(&name[from..to])
+        })
+}
+
 /// Whether a value of this name is taken for a secret.
 pub(super) fn is_secret(name: &str) -> bool {
-    if name.len() > NAME_BYTES_MAX || name.len() < 2 {
+    if name.len() > NAME_BYTES_MAX {
+        return is_long_secret(name);
+    }
+    if name.len() < 2 {
         return false;
     }
     let mut lower = [0u8; NAME_BYTES_MAX];
@@ -268,7 +281,8 @@ mod tests {
         ] {
             assert!(!is_secret(name), "{name}");
         }
-        assert!(!is_secret(&"password".repeat(20)));
+        assert!(is_secret(&format!("{}_password_{}", "a".repeat(300), "b".repeat(300))));
+        assert!(!is_secret(&format!("{}_passenger_{}", "a".repeat(300), "b".repeat(300))));
         assert!(is_number_of_its_own("order_id") && is_number_of_its_own("traceId") && !is_number_of_its_own("valid"));
     }
 }

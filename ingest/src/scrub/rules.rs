@@ -67,6 +67,8 @@ pub enum ScrubAction {
 pub struct RuleError {
     /// The rule, counted from 1; 0 is what holds for all.
     pub which: usize,
+    /// The character of the rule's pattern or path at which it is, from 1, where it is at one.
+    pub column: Option<usize>,
     /// What is wrong.
     pub what: String,
     /// What to do about it.
@@ -95,26 +97,32 @@ pub(super) struct Rule {
 pub(super) fn compile(rules: &ScrubRules) -> Result<Vec<Rule>, RuleError> {
     if rules.rules.len() > RULES_MAX {
         let what = format!("{} rules, where {RULES_MAX} are allowed", rules.rules.len());
-        return Err(RuleError { which: 0, what, hint: "join patterns with `|`, and paths with `*`".to_owned() });
+        return Err(RuleError { which: 0, column: None, what, hint: "join patterns with `|`, and paths with `*`".to_owned() });
     }
     let hashes = rules.rules.iter().position(|rule| rule.action == ScrubAction::Hash);
     if let Some(index) = hashes.filter(|_| rules.hash_key.is_empty()) {
         let what = "`hash` needs `hash_key`, which is empty".to_owned();
         let hint = "set it to a long random text, and keep it: another key gives other hashes".to_owned();
-        return Err(RuleError { which: index + 1, what, hint });
+        return Err(RuleError { which: index + 1, column: None, what, hint });
     }
     rules.rules.iter().enumerate().map(|(index, rule)| one(index + 1, rule)).collect()
 }
 
 fn one(which: usize, rule: &ScrubRule) -> Result<Rule, RuleError> {
-    let fail = |what: String, hint: &str| RuleError { which, what, hint: hint.to_owned() };
+    let fail = |what: String, hint: &str| RuleError { which, column: None, what, hint: hint.to_owned() };
     if rule.path.is_none() && rule.pattern.is_none() {
         return Err(fail("neither `path` nor `pattern`".to_owned(), "say where, what, or both"));
     }
     let path = match rule.path.as_deref().map(Path::parse) {
         None => None,
         Some(Ok(path)) => Some(path),
-        Some(Err((what, hint))) => return Err(RuleError { which, what, hint }),
+        Some(Err((what, hint))) => {
+            let text = rule.path.as_deref().unwrap_or_default();
+            // Behind the first dot too many, else at the first name.
+            let at = text.strip_suffix('.').map(str::len).or_else(|| text.find(".."));
+            let column = at.map_or(1, |at| text[..at].chars().count() + 2);
+            return Err(RuleError { which, column: Some(column), what, hint });
+        }
     };
     let pattern = match rule.pattern.as_deref() {
         None => None,
@@ -128,10 +136,9 @@ fn one(which: usize, rule: &ScrubRule) -> Result<Rule, RuleError> {
             let pattern = builder.build().map_err(|error| {
                 let message = error.to_string();
                 let last = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                fail(
-                    format!("`pattern` is no regular expression: {last}"),
-                    "look-around and back-references do not exist here",
-                )
+                let what = format!("`pattern` is no regular expression: {last}");
+                let column = caret(text, &message);
+                RuleError { column, ..fail(what, "look-around and back-references do not exist here") }
             })?;
             if pattern.is_match("") {
                 return Err(fail("`pattern` matches the empty text".to_owned(), "use `+` in the place of `*`"));
@@ -140,6 +147,14 @@ fn one(which: usize, rule: &ScrubRule) -> Result<Rule, RuleError> {
         }
     };
     Ok(Rule { path, pattern, action: rule.action })
+}
+
+/// Where the parser of regular expressions points at, in a pattern of one line.
+fn caret(pattern: &str, message: &str) -> Option<usize> {
+    let mut lines = message.lines().skip_while(|line| line.trim_start() != pattern.trim_start());
+    let (shown, carets) = (lines.next()?, lines.next()?);
+    let before = shown.strip_suffix(pattern)?.len();
+    carets.find('^')?.checked_sub(before).map(|at| at + 1)
 }
 
 #[cfg(test)]
@@ -161,17 +176,20 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        for (rule, what) in [
-            (r#"{"action":"mask"}"#, "neither"),
-            (r#"{"path":"nowhere.x","action":"mask"}"#, "no column"),
-            (r#"{"pattern":"(","action":"mask"}"#, "no regular expression"),
-            (r#"{"pattern":"(?=a)","action":"mask"}"#, "no regular expression"),
-            (r#"{"pattern":"a*","action":"mask"}"#, "empty text"),
-            (r#"{"pattern":"(\\w{100}){100}{100}","action":"mask"}"#, "no regular expression"),
-            (r#"{"path":"tags.x","action":"hash"}"#, "hash_key"),
+        for (rule, what, column) in [
+            (r#"{"action":"mask"}"#, "neither", None),
+            (r#"{"path":"nowhere.x","action":"mask"}"#, "no column", Some(1)),
+            (r#"{"path":"extra..x","action":"mask"}"#, "empty name", Some(7)),
+            (r#"{"pattern":"(","action":"mask"}"#, "no regular expression", Some(1)),
+            (r#"{"pattern":"abc[z-a]","action":"mask"}"#, "no regular expression", Some(5)),
+            (r#"{"pattern":"(?=a)","action":"mask"}"#, "no regular expression", Some(1)),
+            (r#"{"pattern":"a*","action":"mask"}"#, "empty text", None),
+            (r#"{"pattern":"(\\w{100}){100}{100}","action":"mask"}"#, "no regular expression", None),
+            (r#"{"path":"tags.x","action":"hash"}"#, "hash_key", None),
         ] {
             let error = rules(&format!(r#"{{"rules":[{rule}]}}"#)).unwrap_err();
             assert!(error.which == 1 && error.what.contains(what) && !error.hint.is_empty(), "{error}");
+            assert_eq!(error.column, column, "{error}");
         }
         let many = ScrubRules {
             rules: vec![ScrubRule { path: Some("tags.x".into()), pattern: None, action: ScrubAction::Mask }; 101],

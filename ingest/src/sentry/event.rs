@@ -21,7 +21,7 @@ use crate::draft::{Draft, event_id};
 use crate::error::Result;
 use crate::json;
 use crate::moment::Moment;
-use crate::normalize::{self, Origin, Runtime, fit};
+use crate::normalize::{self, Cutter, Origin, Runtime};
 use crate::value::{Pairs, Value};
 use bounds::{bound_tags, bound_words};
 use parts::{put_breadcrumbs, put_contexts, put_fingerprint, put_tags};
@@ -81,12 +81,13 @@ pub(super) fn draft<'a>(
 ) -> Result<Draft<'a>> {
     let limits = batch.receipt.limits;
     let room = limits.event_bytes_max;
+    let cutter = Cutter::new(&batch.receipt.rules.scrubber);
     let mut draft = Draft::default();
     draft.event_id = circumstances.event_id;
     let mut came = Came::default();
     for (name, value) in pairs {
         if value != Value::Null {
-            put(&mut draft, &mut came, name, value, circumstances, room);
+            put(&mut draft, &mut came, (name, value), circumstances, room, cutter);
         }
     }
 
@@ -97,11 +98,11 @@ pub(super) fn draft<'a>(
     let no_level = is_empty(&came.level);
     put_level(&mut draft, came.level);
     people::put(&mut draft, came.user, circumstances.client_address, infers_ip);
-    let feedback = put_contexts(&mut draft, came.contexts, room / CONTEXTS_SHARE);
-    put_fingerprint(&mut draft, came.fingerprint, came.checksum);
+    let feedback = put_contexts(&mut draft, came.contexts, room / CONTEXTS_SHARE, cutter);
+    put_fingerprint(&mut draft, came.fingerprint, came.checksum, cutter);
 
     let mut fault = fault::Fault::read(came.exception, came.stacktrace, came.threads);
-    message::put(&mut draft, came.logentry, came.message, limits.text_bytes_max.min(room / TEXT_SHARE));
+    message::put(&mut draft, came.logentry, came.message, limits.text_bytes_max.min(room / TEXT_SHARE), cutter);
     let kind = match (came.kind.as_ref(), fallback) {
         ("feedback", _) => Kind::Feedback,
         (_, Some(fallback)) => fallback,
@@ -118,7 +119,7 @@ pub(super) fn draft<'a>(
         }
         people::put_feedback(&mut draft, feedback);
     }
-    fault.put(&mut draft, runtime, kind, limits.text_bytes_max.min(room / TEXT_SHARE));
+    fault.put(&mut draft, runtime, kind, limits.text_bytes_max.min(room / TEXT_SHARE), cutter);
     let origin = Origin { runtime, platform: draft.get(Slot::Platform), sdk: draft.get(Slot::SdkName) };
     let normalized = normalize::stack(batch, origin, fault.chain)?;
     draft.stack = normalized.stack;
@@ -129,9 +130,10 @@ pub(super) fn draft<'a>(
     }
 
     put_culprit(&mut draft, came.culprit, came.transaction);
-    bound_words(&mut draft);
-    bound_tags(&mut draft, limits.tags_max, room / TAGS_SHARE);
-    if let Value::Map(rest) = fit(Value::Map(std::mem::take(&mut draft.rest)), room / REST_SHARE) {
+    bound_words(&mut draft, cutter);
+    bound_tags(&mut draft, limits.tags_max, room / TAGS_SHARE, cutter);
+    let rest = Value::Map(std::mem::take(&mut draft.rest));
+    if let Value::Map(rest) = cutter.fit(&["attributes"], rest, room / REST_SHARE) {
         draft.rest = rest;
     }
     Ok(draft)
@@ -141,10 +143,10 @@ pub(super) fn draft<'a>(
 fn put<'a>(
     draft: &mut Draft<'a>,
     came: &mut Came<'a>,
-    name: Cow<'a, str>,
-    value: Value<'a>,
+    (name, value): (Cow<'a, str>, Value<'a>),
     circumstances: &Circumstances,
     room: usize,
+    cutter: Cutter<'_>,
 ) {
     let slot = match name.strip_prefix("sentry.interfaces.").unwrap_or(&name) {
         "event_id" => {
@@ -177,13 +179,16 @@ fn put<'a>(
         "fingerprint" => return came.fingerprint = value,
         "tags" => return put_tags(draft, value),
         "breadcrumbs" | "Breadcrumbs" => {
-            return put_breadcrumbs(draft, value, circumstances.drift, room / BREADCRUMBS_SHARE);
+            return put_breadcrumbs(draft, value, circumstances.drift, room / BREADCRUMBS_SHARE, cutter);
         }
         "request" | "Http" => {
-            let value = fit(request::normalized(value), room / REQUEST_SHARE);
+            let value = cutter.fit(&["request"], request::normalized(value), room / REQUEST_SHARE);
             return put_json(draft, Slot::Request, "request", value);
         }
-        "extra" => return put_json(draft, Slot::Extra, "extra", fit(value, room / EXTRA_SHARE)),
+        "extra" => {
+            let value = cutter.fit(&["extra"], value, room / EXTRA_SHARE);
+            return put_json(draft, Slot::Extra, "extra", value);
+        }
         "logger" => Slot::Logger,
         "server_name" => Slot::ServerName,
         "release" => Slot::Release,

@@ -10,7 +10,7 @@ use tephra_storage::{Kind, Level};
 use crate::conventions::Slot;
 use crate::draft::Draft;
 use crate::json;
-use crate::normalize::fit;
+use crate::normalize::Cutter;
 use crate::value::{Pairs, Value};
 
 /// What a report is about.
@@ -26,7 +26,7 @@ enum Report {
 pub(super) fn drafts<'a>(
     body: Value<'a>,
     user_agent: Option<&'a str>,
-    bytes_max: usize,
+    room: (usize, Cutter<'_>),
 ) -> Result<(Vec<Draft<'a>>, u64), String> {
     let mut drafts = Vec::new();
     let mut others = 0;
@@ -50,7 +50,7 @@ pub(super) fn drafts<'a>(
                         if let Some(url) = url.filter(|_| find(&pairs, &["documentURL", "document-uri"]).is_none()) {
                             pairs.push(("documentURL".into(), Value::Text(url)));
                         }
-                        drafts.push(draft(Report::Csp, pairs, agent.or(user_agent.map(Into::into)), bytes_max));
+                        drafts.push(draft(Report::Csp, pairs, agent.or(user_agent.map(Into::into)), room));
                     }
                     _ => others += 1,
                 }
@@ -67,9 +67,9 @@ pub(super) fn drafts<'a>(
                 Some((pairs.iter().position(|(key, value)| key == name && matches!(value, Value::Map(_)))?, *report))
             });
             match found.map(|(at, report)| (pairs.swap_remove(at).1, report)) {
-                Some((Value::Map(inner), report)) => drafts.push(draft(report, inner, agent, bytes_max)),
+                Some((Value::Map(inner), report)) => drafts.push(draft(report, inner, agent, room)),
                 _ if find(&pairs, &["known-pins"]).is_some() => {
-                    drafts.push(draft(Report::Hpkp, pairs, agent, bytes_max));
+                    drafts.push(draft(Report::Hpkp, pairs, agent, room));
                 }
                 _ => return Err("no report that Tephra knows (`csp-report`, `expect-ct-report`, `expect-staple-report`, `known-pins`)".into()),
             }
@@ -79,7 +79,12 @@ pub(super) fn drafts<'a>(
     Ok((drafts, others))
 }
 
-fn draft<'a>(report: Report, pairs: Pairs<'a>, user_agent: Option<Cow<'a, str>>, bytes_max: usize) -> Draft<'a> {
+fn draft<'a>(
+    report: Report,
+    pairs: Pairs<'a>,
+    user_agent: Option<Cow<'a, str>>,
+    (bytes_max, cutter): (usize, Cutter<'_>),
+) -> Draft<'a> {
     let mut draft = Draft::default();
     draft.kind = Some(Kind::Message);
     draft.level = Some(Level::Error);
@@ -137,9 +142,11 @@ fn draft<'a>(report: Report, pairs: Pairs<'a>, user_agent: Option<Cow<'a, str>>,
         request.push(("headers".into(), Value::Map(headers)));
     }
     if !request.is_empty() {
-        draft.set(Slot::Request, json::to_string(&fit(Value::Map(request), bytes_max)).into());
+        let request = cutter.fit(&["request"], Value::Map(request), bytes_max);
+        draft.set(Slot::Request, json::to_string(&request).into());
     }
-    let context = fit(Value::Map(vec![(name.into(), Value::Map(pairs))]), bytes_max);
+    let context = Value::Map(vec![(name.into(), Value::Map(pairs))]);
+    let context = cutter.fit(&["contexts"], context, bytes_max);
     draft.set(Slot::Contexts, json::to_string(&context).into());
     draft
 }
@@ -163,8 +170,12 @@ fn origin(url: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn room(bytes_max: usize) -> (usize, Cutter<'static>) {
+        (bytes_max, Cutter::new(&crate::rules::Rules::standard().scrubber))
+    }
+
     fn check(body: &str, expected: &[(&str, &str, &str)]) {
-        let (drafts, _) = drafts(json::parse(body).unwrap(), Some("UA"), 10_000).unwrap();
+        let (drafts, _) = drafts(json::parse(body).unwrap(), Some("UA"), room(10_000)).unwrap();
         let found: Vec<_> = drafts
             .iter()
             .map(|draft| [Slot::Message, Slot::Culprit, Slot::Logger].map(|slot| draft.get(slot).unwrap_or_default()))
@@ -200,8 +211,8 @@ mod tests {
     #[test]
     fn refuses_the_rest() {
         for body in ["{}", "7", "{\"csp-report\":3}"] {
-            assert!(drafts(json::parse(body).unwrap(), None, 10_000).is_err(), "{body}");
+            assert!(drafts(json::parse(body).unwrap(), None, room(10_000)).is_err(), "{body}");
         }
-        assert_eq!(drafts(json::parse("[{\"type\":\"crash\",\"body\":{}}]").unwrap(), None, 100).unwrap().1, 1);
+        assert_eq!(drafts(json::parse("[{\"type\":\"crash\",\"body\":{}}]").unwrap(), None, room(100)).unwrap().1, 1);
     }
 }

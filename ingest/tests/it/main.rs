@@ -9,3 +9,4 @@ mod otlp;
 mod sample;
 mod scrub;
 mod sentry;
+mod trimming;

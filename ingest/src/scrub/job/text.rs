@@ -1,6 +1,6 @@
 //! Running text, with what patterns and detectors find in it replaced.
 
-use super::{At, Job, MASK, REPLACEMENTS_MAX, REST, UNREAD, rule_name};
+use super::{At, Job, MASK, REPLACEMENTS_MAX, REST, UNREAD, around, head, rule_name};
 use crate::scrub::detect::{self, Span, What};
 use crate::scrub::rules::ScrubAction;
 
@@ -40,6 +40,7 @@ impl Job<'_> {
             (!spans.is_empty()).then(|| self.replaced(text, &spans))
         } else {
             self.note("unread", text.len());
+            self.show(|| (head(text), UNREAD.to_owned()));
             Some(UNREAD.to_owned())
         };
         self.spans = spans;
@@ -54,11 +55,13 @@ impl Job<'_> {
             copied = span.end;
             if self.replacements_left == 0 {
                 self.note("unread", text.len() - span.start);
+                self.show(|| (head(&text[span.start..]), REST.to_owned()));
                 out.push_str(REST);
                 return out;
             }
             self.replacements_left -= 1;
             let part = &text[span.start..span.end];
+            let kept = out.len();
             match span.what {
                 What::Rule(rule) => {
                     self.note(&rule_name(rule), part.len());
@@ -73,6 +76,8 @@ impl Job<'_> {
                     out.push_str(what.replacement());
                 }
             }
+            let (before, behind) = around(text, span.start, span.end);
+            self.show(|| (format!("{before}{}{behind}", head(part)), format!("{before}{}{behind}", &out[kept..])));
         }
         out.push_str(&text[copied..]);
         out

@@ -1,6 +1,6 @@
 //! Values of JSON, walked name by name and changed in their place.
 
-use super::{At, Job, Turn, Whole, rule_name};
+use super::{At, Job, Turn, Whole, head, rule_name};
 use crate::json;
 use crate::scrub::detect::{self, What};
 use crate::scrub::names;
@@ -136,10 +136,18 @@ impl Job<'_> {
                     Value::Text(text) => self.whole_text(whole, text),
                     other => self.whole_text(whole, &json::to_string(other)),
                 };
+                self.show(|| (shown(leaf), text.clone()));
                 *leaf = Value::Text(text.into());
                 Turn::Changed
             }
         }
+    }
+}
+
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) => head(text),
+        other => head(&json::to_string(other)),
     }
 }
 

@@ -11,8 +11,7 @@ use super::{is_empty, values};
 use crate::conventions::Slot;
 use crate::draft::Draft;
 use crate::json;
-use crate::normalize::{Exception, Frame, Runtime};
-use crate::text::trim_middle;
+use crate::normalize::{Cutter, Exception, Frame, Runtime};
 use crate::value::{Pairs, Value};
 
 /// What went wrong: the cause first, what was thrown last.
@@ -47,7 +46,7 @@ impl<'a> Fault<'a> {
     }
 
     /// Takes type, value and `handled` into their columns.
-    pub(super) fn put(&mut self, draft: &mut Draft<'a>, runtime: Runtime, kind: Kind, value_bytes_max: usize) {
+    pub(super) fn put(&mut self, draft: &mut Draft<'a>, runtime: Runtime, kind: Kind, value_bytes_max: usize, cutter: Cutter<'_>) {
         let handled = self.chain.iter().rev().filter_map(|exception| exception.mechanism("handled")?.as_bool());
         draft.handled = handled.reduce(|newest, older| newest && older);
         if let Some(thrown) = self.chain.last_mut() {
@@ -57,7 +56,8 @@ impl<'a> Fault<'a> {
                 draft.set(Slot::Message, thrown.value.clone());
             }
             if thrown.value.len() > value_bytes_max {
-                thrown.value = trim_middle(&thrown.value, value_bytes_max).into_owned().into();
+                let value = std::mem::take(&mut thrown.value);
+                thrown.value = cutter.text(&["exception_value"], value, value_bytes_max);
             }
             if kind != Kind::Message {
                 draft.set(Slot::ExceptionValue, thrown.value.clone());

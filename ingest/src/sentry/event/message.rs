@@ -10,7 +10,7 @@ use super::is_empty;
 use crate::conventions::Slot;
 use crate::draft::Draft;
 use crate::json;
-use crate::normalize::{fit, size};
+use crate::normalize::{Cutter, size};
 use crate::text::trim_middle;
 use crate::value::{Pairs, Value};
 
@@ -22,6 +22,8 @@ const NAME_BYTES_MAX: usize = 128;
 
 /// How much of one parameter is filled in, and how many are.
 const PARAM_BYTES_MAX: usize = 4 << 10;
+/// What a message may have while it is looked through for secrets.
+const WHOLE_BYTES_MAX: usize = 256 << 10;
 const PLACES_MAX: usize = 100;
 
 /// A template and what goes into it.
@@ -34,7 +36,7 @@ struct Entry<'a> {
 }
 
 /// Takes `logentry` and `message`; the former wins, as the latter is its older name.
-pub(super) fn put<'a>(draft: &mut Draft<'a>, logentry: Value<'a>, message: Value<'a>, bytes_max: usize) {
+pub(super) fn put<'a>(draft: &mut Draft<'a>, logentry: Value<'a>, message: Value<'a>, bytes_max: usize, cutter: Cutter<'_>) {
     let Entry { mut template, mut formatted, params, rest } = read(logentry);
     let mut older = read(message);
     if template.is_empty() && formatted.is_empty() {
@@ -51,7 +53,7 @@ pub(super) fn put<'a>(draft: &mut Draft<'a>, logentry: Value<'a>, message: Value
         draft.keep(format!("logentry.{name}"), value);
     }
 
-    let filled = if formatted.is_empty() { fill(&template, &params) } else { None };
+    let filled = if formatted.is_empty() { fill_clean(&template, &params, cutter) } else { None };
     let formatted = filled.map_or(formatted, Cow::Owned);
     let message = if formatted.is_empty() { template.clone() } else { formatted };
     if !left.is_empty() && left != message && left != template {
@@ -59,16 +61,39 @@ pub(super) fn put<'a>(draft: &mut Draft<'a>, logentry: Value<'a>, message: Value
     }
     // Without parameters the template is the message, and says nothing more.
     if template != message || !is_empty(&params) {
-        draft.set(Slot::Template, short(template, bytes_max));
+        draft.set(Slot::Template, cutter.text(&["template"], template, bytes_max));
     }
     if !is_empty(&params) {
         draft.keep("logentry.params", params);
     }
-    draft.set(Slot::Message, short(message, bytes_max));
+    draft.set(Slot::Message, cutter.text(&["message"], message, bytes_max));
 }
 
-fn short(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
-    if text.len() > bytes_max { trim_middle(&text, bytes_max).into_owned().into() } else { text }
+/// The template with its parameters. A long one is cut, but a secret that it and the text around it make up goes whole.
+fn fill_clean(template: &str, params: &Value<'_>, cutter: Cutter<'_>) -> Option<String> {
+    let short = fill(template, params, Room::Each)?;
+    if !short.is_cut {
+        return Some(short.text);
+    }
+    let whole = fill(template, params, Room::All)?;
+    let clean = cutter.clean(&["message"], Cow::Borrowed(&whole.text));
+    let found = whole.is_cut || *clean != *whole.text;
+    Some(if found { clean.into_owned() } else { short.text })
+}
+
+/// What parameters may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// So much of each; a longer one loses its middle.
+    Each,
+    /// So much together; one that does not fit is left out whole.
+    All,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Filled {
+    text: String,
+    is_cut: bool,
 }
 
 fn read(value: Value<'_>) -> Entry<'_> {
@@ -97,7 +122,7 @@ fn read(value: Value<'_>) -> Entry<'_> {
 }
 
 /// The template with its parameters; `None` where it has no place for any.
-fn fill(template: &str, params: &Value<'_>) -> Option<String> {
+fn fill(template: &str, params: &Value<'_>, room: Room) -> Option<Filled> {
     if template.len() > TEMPLATE_BYTES_MAX {
         return None;
     }
@@ -112,6 +137,7 @@ fn fill(template: &str, params: &Value<'_>) -> Option<String> {
     let mut rest = template;
     let mut next = 0;
     let mut filled = 0;
+    let mut is_cut = false;
     while let Some(at) = rest.find(['%', '{']).filter(|_| filled < PLACES_MAX) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
@@ -139,14 +165,14 @@ fn fill(template: &str, params: &Value<'_>) -> Option<String> {
         match value {
             Some(value) => {
                 filled += 1;
-                write_param(&mut out, value);
+                is_cut |= write_param(&mut out, value, room);
             }
             None => out.push_str(&rest[..length]),
         }
         rest = &rest[length..];
     }
     out.push_str(rest);
-    (filled > 0).then_some(out)
+    (filled > 0).then_some(Filled { text: out, is_cut })
 }
 
 enum Place<'t> {
@@ -192,16 +218,29 @@ fn head(text: &str) -> &str {
     &text[..text.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
-fn write_param(out: &mut String, value: &Value<'_>) {
-    match value {
-        Value::Text(text) => out.push_str(&trim_middle(text, PARAM_BYTES_MAX)),
-        Value::Double(number) => {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{number}");
+/// Returns whether there was no room for all of it.
+fn write_param(out: &mut String, value: &Value<'_>, room: Room) -> bool {
+    let bytes_max = match room {
+        Room::Each => PARAM_BYTES_MAX,
+        Room::All => WHOLE_BYTES_MAX.saturating_sub(out.len()),
+    };
+    let (text, bytes) = match value {
+        Value::Text(text) => (Some(text), text.len()),
+        Value::Double(_) => (None, 0),
+        other => (None, size(other)),
+    };
+    // Writing to a string cannot fail.
+    let _ = match (value, text) {
+        _ if bytes > bytes_max && room == Room::All => write!(out, "…[{bytes} bytes cut]…"),
+        (Value::Double(number), _) => write!(out, "{number}"),
+        (_, Some(text)) => write!(out, "{}", trim_middle(text, bytes_max)),
+        (other, None) if bytes <= bytes_max => {
+            json::write(out, other);
+            Ok(())
         }
-        other if size(other) <= PARAM_BYTES_MAX => json::write(out, other),
-        other => json::write(out, &fit(other.clone(), PARAM_BYTES_MAX)),
-    }
+        (other, None) => write!(out, "{}", trim_middle(&json::to_string(other), bytes_max)),
+    };
+    bytes > bytes_max
 }
 
 #[cfg(test)]
@@ -209,9 +248,13 @@ mod tests {
     use super::*;
     use crate::json::parse;
 
+    fn cutter() -> Cutter<'static> {
+        Cutter::new(&crate::rules::Rules::standard().scrubber)
+    }
+
     fn check(logentry: &str, message: &str, expected: (&str, Option<&str>)) {
         let mut draft = Draft::default();
-        put(&mut draft, parse(logentry).unwrap(), parse(message).unwrap(), 1_000);
+        put(&mut draft, parse(logentry).unwrap(), parse(message).unwrap(), 1_000, cutter());
         let found = (draft.get(Slot::Message).unwrap_or_default(), draft.get(Slot::Template));
         assert_eq!(found, expected, "{logentry} {message}");
     }
@@ -246,7 +289,8 @@ mod tests {
     #[test]
     fn fills_parameters_in() {
         let check = |template: &str, params: &str, expected: Option<&str>| {
-            assert_eq!(fill(template, &parse(params).unwrap()).as_deref(), expected, "{template} {params}");
+            let filled = fill(template, &parse(params).unwrap(), Room::Each).map(|filled| filled.text);
+            assert_eq!(filled.as_deref(), expected, "{template} {params}");
         };
         check("a %s b %d %%", r#"["x",3]"#, Some("a x b 3 %"));
         check("%(who)s did %(what)r", r#"{"who":"I","what":"it"}"#, Some("I did it"));
@@ -266,15 +310,17 @@ mod tests {
     #[test]
     fn what_repeats_a_parameter_cannot_grow_without_end() {
         let large = parse(&format!("[\"{}\"]", "x".repeat(100_000))).unwrap().into_owned();
-        assert!(fill(&"{0}".repeat(10_000), &large).unwrap().len() < 500_000);
-        assert_eq!(fill(&"{".repeat(1 << 20), &large), None);
-        assert_eq!(fill(&"%(".repeat(10_000), &large), None);
+        for room in [Room::Each, Room::All] {
+            assert!(fill(&"{0}".repeat(10_000), &large, room).unwrap().text.len() < 500_000);
+        }
+        assert_eq!(fill(&"{".repeat(1 << 20), &large, Room::Each), None);
+        assert_eq!(fill(&"%(".repeat(10_000), &large, Room::Each), None);
     }
 
     #[test]
     fn keeps_what_differs() {
         let mut draft = Draft::default();
-        put(&mut draft, parse(r#"{"formatted":"a","other":1}"#).unwrap(), parse(r#""b""#).unwrap(), 1_000);
+        put(&mut draft, parse(r#"{"formatted":"a","other":1}"#).unwrap(), parse(r#""b""#).unwrap(), 1_000, cutter());
         let names: Vec<_> = draft.rest.iter().map(|(name, _)| name.as_ref()).collect();
         assert_eq!(names, ["logentry.other", "message"]);
     }

@@ -6,7 +6,7 @@ use crate::conventions::Slot;
 use crate::draft::Draft;
 use crate::json;
 use crate::moment::Moment;
-use crate::normalize::{fit, newest};
+use crate::normalize::Cutter;
 use crate::text;
 use crate::value::{Pairs, Value};
 
@@ -14,7 +14,12 @@ use crate::value::{Pairs, Value};
 const FINGERPRINT_MAX: usize = 32;
 
 /// Takes the ids of the trace into their columns and the rest as JSON; returns the context `feedback`.
-pub(super) fn put_contexts<'a>(draft: &mut Draft<'a>, contexts: Value<'a>, bytes_max: usize) -> Value<'a> {
+pub(super) fn put_contexts<'a>(
+    draft: &mut Draft<'a>,
+    contexts: Value<'a>,
+    bytes_max: usize,
+    cutter: Cutter<'_>,
+) -> Value<'a> {
     let Value::Map(pairs) = contexts else {
         if !is_empty(&contexts) {
             draft.keep("contexts", contexts);
@@ -51,7 +56,7 @@ pub(super) fn put_contexts<'a>(draft: &mut Draft<'a>, contexts: Value<'a>, bytes
             }
         }
     }
-    put_json(draft, Slot::Contexts, "contexts", fit(Value::Map(kept), bytes_max));
+    put_json(draft, Slot::Contexts, "contexts", cutter.fit(&["contexts"], Value::Map(kept), bytes_max));
     feedback
 }
 
@@ -94,7 +99,13 @@ pub(super) fn put_tags<'a>(draft: &mut Draft<'a>, tags: Value<'a>) {
 }
 
 /// Takes the newest breadcrumbs that fit, their times corrected as the event's is.
-pub(super) fn put_breadcrumbs<'a>(draft: &mut Draft<'a>, came: Value<'a>, drift: i64, bytes_max: usize) {
+pub(super) fn put_breadcrumbs<'a>(
+    draft: &mut Draft<'a>,
+    came: Value<'a>,
+    drift: i64,
+    bytes_max: usize,
+    cutter: Cutter<'_>,
+) {
     let mut list = match values(came) {
         Ok(list) => list,
         Err(other) => return draft.keep("breadcrumbs", other),
@@ -109,13 +120,18 @@ pub(super) fn put_breadcrumbs<'a>(draft: &mut Draft<'a>, came: Value<'a>, drift:
         }
     }
     if !list.is_empty() {
-        let kept = newest(list, bytes_max, bytes_max / 4);
+        let kept = cutter.newest(&["breadcrumbs", "0"], list, bytes_max, bytes_max / 4);
         draft.set(Slot::Breadcrumbs, json::to_string(&Value::List(kept)).into());
     }
 }
 
 /// Takes the fingerprint, or the checksum that stood for it once.
-pub(super) fn put_fingerprint<'a>(draft: &mut Draft<'a>, fingerprint: Value<'a>, checksum: Value<'a>) {
+pub(super) fn put_fingerprint<'a>(
+    draft: &mut Draft<'a>,
+    fingerprint: Value<'a>,
+    checksum: Value<'a>,
+    cutter: Cutter<'_>,
+) {
     let came = if is_empty(&fingerprint) { checksum } else { fingerprint };
     if is_empty(&came) {
         return;
@@ -129,6 +145,6 @@ pub(super) fn put_fingerprint<'a>(draft: &mut Draft<'a>, fingerprint: Value<'a>,
     };
     draft.put_fingerprint("fingerprint".into(), came);
     for part in &mut draft.fingerprint {
-        bound(part, WORD_BYTES_MAX);
+        bound(part, &["fingerprint"], WORD_BYTES_MAX, cutter);
     }
 }
