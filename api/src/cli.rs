@@ -24,6 +24,8 @@ enum Command {
     Sql(SqlArgs),
     /// Asks a running server to write its hot events to Parquet now, and waits for it.
     Roll(RollArgs),
+    /// Shows what grouping rules would split and merge among stored events, or has a running server do it.
+    Regroup(RegroupArgs),
     /// Prints the settings in force and where each came from.
     Config(ConfigArgs),
     /// Verifies everything that is stored; the server must be stopped.
@@ -121,6 +123,33 @@ pub(crate) struct RollArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RegroupArgs {
+    /// Change nothing, and show what would.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The project, by its number or slug [default: all that the token reaches].
+    #[arg(long, short, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// A file with the project's rules as they would be; they come into force unless it is a dry run [default: those in force].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Look at events from this time on, or of this age: `2026-01-31T12:00:00Z`, `7d`, `24h` [default: all of history].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Look at events before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Look at events that this search finds.
+    #[arg(long, value_name = "SEARCH")]
+    pub(crate) query: Option<String>,
+    /// Print what the server answers.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
     serve: ServeArgs,
@@ -193,6 +222,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Sql(args) => commands::sql::run(&args),
         Command::Roll(args) => commands::roll::run(&args),
+        Command::Regroup(args) => commands::regroup::run(&args),
         Command::Config(args) => commands::config::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Restore(args) => commands::restore::run(&args),

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod regroup;
 pub(crate) mod restore;
 pub(crate) mod roll;
 pub(crate) mod serve;

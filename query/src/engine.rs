@@ -31,6 +31,8 @@ use crate::warm;
 
 /// Batches that wait for the caller.
 const CHANNEL_BATCHES: usize = 4;
+/// What a walk over all of history may take.
+const LONG_MS_MAX: u64 = 12 * 3_600_000;
 /// Consumers of memory that an error of the pool names.
 const CONSUMERS_SHOWN: usize = 3;
 
@@ -95,12 +97,18 @@ impl Engine {
     pub async fn sql(&self, projects: &[ProjectId], sql: &str, options: SqlOptions) -> Result<Answer> {
         let rows_max = options.rows_max.unwrap_or(u64::MAX).min(self.0.settings.rows_max);
         let question = || gate::parse(sql, self.0.settings.sql_bytes_max, &TABLES).map(Question::Sql);
-        self.recorded(projects, question, rows_max, options.time_ms_max).await
+        let time_ms_max = options.time_ms_max.unwrap_or(u64::MAX).min(self.0.settings.time_ms_max);
+        self.recorded(projects, question, rows_max, time_ms_max).await
     }
 
     /// The same for a plan that `make` builds over the scan of `events`. It bounds its rows itself.
     pub(crate) async fn built(&self, projects: &[ProjectId], make: Built) -> Result<Answer> {
-        self.recorded(projects, || Ok(Question::Built(make)), u64::MAX, None).await
+        self.recorded(projects, || Ok(Question::Built(make)), u64::MAX, self.0.settings.time_ms_max).await
+    }
+
+    /// The same for a plan over all of history, which may take hours.
+    pub(crate) async fn built_long(&self, projects: &[ProjectId], make: Built) -> Result<Answer> {
+        self.recorded(projects, || Ok(Question::Built(make)), u64::MAX, LONG_MS_MAX).await
     }
 
     /// Runs `work`, which takes a while, on the engine's threads.
@@ -120,7 +128,7 @@ impl Engine {
         projects: &[ProjectId],
         question: impl FnOnce() -> Result<Question>,
         rows_max: u64,
-        time_ms_max: Option<u64>,
+        time_ms_max: u64,
     ) -> Result<Answer> {
         let progress = Arc::new(Progress::new(Instant::now()));
         let answer = match question() {
@@ -138,11 +146,10 @@ impl Engine {
         projects: &[ProjectId],
         question: Question,
         rows_max: u64,
-        time_ms_max: Option<u64>,
+        time_ms_max: u64,
         progress: Arc<Progress>,
     ) -> Result<Answer> {
         let inner = &self.0;
-        let time_ms_max = time_ms_max.unwrap_or(u64::MAX).min(inner.settings.time_ms_max);
         let deadline = tokio::time::Instant::now() + Duration::from_millis(time_ms_max);
 
         let turn = self.turn().await?;

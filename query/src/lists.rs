@@ -15,6 +15,7 @@ mod one;
 mod plan;
 mod rows;
 mod selection;
+mod stored;
 
 pub use events::{Events, EventsPage};
 pub use facets::{Facet, FacetValue, Facets};
