@@ -6,11 +6,14 @@
 
 #![allow(unused_qualifications, reason = "utoipa writes them for types of parameters")]
 
+mod attachments;
 mod audit;
 mod comments;
 mod events;
 mod facets;
+mod grouping_rules;
 mod input;
+mod intake;
 mod issues;
 mod keys;
 mod ledger;
@@ -22,7 +25,9 @@ mod page;
 mod projects;
 mod reach;
 mod refusals;
+mod regroup;
 mod releases;
+mod scrub_rules;
 mod searches;
 mod second_factor;
 mod selection;
@@ -61,8 +66,13 @@ pub(super) fn routes() -> OpenApiRouter<State> {
         .merge(keys::routes())
         .merge(tokens::routes())
         .merge(projects::routes())
+        .merge(scrub_rules::routes())
+        .merge(grouping_rules::routes())
+        .merge(regroup::routes())
+        .merge(intake::routes())
         .merge(storage::routes())
         .merge(events::routes())
+        .merge(attachments::routes())
         .merge(facets::routes())
         .merge(issues::routes())
         .merge(comments::routes())
