@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the figures of README.md and prints them as Markdown: `run-figures.sh [PART …]`.
 #
-# Parts: otlp native single lake queries recovery reads idle; all of them where none is named, about six minutes. Each part
+# Parts: otlp native single sentry lake queries recovery reads idle; all of them where none is named, about six minutes. Each part
 # starts a fresh server of its own on free ports, with its data on the disk of TEPHRA_FIGURES_DIR (target/figures).
 #
 # TEPHRA_FIGURES_EVENTS (1000000), …_LAKE_EVENTS (500000), …_SINGLE_EVENTS (200000), …_HOT_BYTES (1 GiB) make smaller
@@ -125,6 +125,24 @@ part_single() {
     row "one event per request, 64 connections, events/s" "≥ 10,000" "$(figure "$dir/single.json" '"%.0f" % r["events_per_second"]')"
     row "… ack p50 / p99, ms" "" "$(figure "$dir/single.json" '"%.1f / %.1f" % (r["ack_ms"]["p50"], r["ack_ms"]["p99"])')"
     grep -iE '(group|fsync|sync).*(sum|count|total)' "$dir/single.txt" | sed -E 's/^\| Δ ([^|]*[^ |]) *\| *([^ |]+) *\|$/| … \1 | | \2 |/' >>"$rows" || true
+}
+
+# Single envelopes of two sizes, closed loop, then an open loop at 80 % of the rate that was reached.
+part_sentry() {
+    local size aim bytes count rate
+    for size in small huge; do
+        [ "$size" = small ] && aim="≥ 10,000" bytes="2 KB" count=$single_events || aim="≥ 1,500" bytes="50 KB" count=$((single_events / 10))
+        start "sentry-$size"
+        load closed --protocol sentry --size "$size" --events "$count" --connections 64
+        rate=$(figure "$dir/closed.json" 'r["events_per_second"] * 0.8')
+        load open --protocol sentry --size "$size" --seed 2 --events "$((count / 2))" --connections 64 --rate "$rate"
+        end "$dir"
+        row "Sentry envelopes of one event of $bytes, gzip, 64 connections, events/s" "$aim" "$(figure "$dir/closed.json" '"%.0f" % r["events_per_second"]')"
+        row "… CPU s of the server per million, acknowledged" "" "$(figure "$dir/closed.json" '"%.1f" % r["server"]["cpu_seconds_per_million_acked"]')"
+        row "… ack p50 / p99 at full rate, ms" "p99 < 50" "$(figure "$dir/closed.json" '"%.1f / %.1f" % (r["ack_ms"]["p50"], r["ack_ms"]["p99"])')"
+        row "… ack p50 / p99 at 80 %, ms" "p99 < 50" "$(figure "$dir/open.json" '"%.1f / %.1f" % (r["ack_ms"]["p50"], r["ack_ms"]["p99"])')"
+        row "… peak RSS, MB" "< 256" "$(figure "$dir/open.json" '"%.0f" % (r["server"]["rss_high_water_bytes"] / 1e6)')"
+    done
 }
 
 part_lake() {
@@ -264,7 +282,7 @@ finish() {
 trap finish EXIT
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(otlp native single lake queries recovery reads idle)
+[ ${#parts[@]} -gt 0 ] || parts=(otlp native single sentry lake queries recovery reads idle)
 for part in "${parts[@]}"; do
     declare -F "part_$part" >/dev/null || { say "there is no part \`$part\`"; exit 2; }
 done

@@ -10,6 +10,7 @@ mod native;
 mod otlp;
 mod parquet;
 mod random;
+mod sentry;
 mod stacks;
 mod template;
 mod wire;
@@ -20,6 +21,7 @@ pub use json::JsonEncoder;
 pub use native::{NativeEncoder, NativeScratch};
 pub use otlp::{OtlpEncoder, OtlpScratch};
 pub use parquet::write_parquet;
+pub use sentry::SentryEncoder;
 
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ pub enum Size {
     Small,
     /// About 6 KB: breadcrumbs, contexts, request and variables as well.
     Large,
+    /// About 50 KB, as `@sentry/node` sends it; by the protocol `sentry` alone, to others they are small.
+    Huge,
 }
 
 /// The settings that make two data sets equal.

@@ -41,6 +41,8 @@ pub enum Protocol {
     NativeUnary,
     /// Lines of JSON over HTTP.
     Ndjson,
+    /// Sentry envelopes of one event, gzip.
+    Sentry,
 }
 
 /// Arguments of `tephra-bench load`.
@@ -83,14 +85,19 @@ pub struct LoadArgs {
 pub async fn run(args: &LoadArgs) -> anyhow::Result<()> {
     let server = Server::new(&args.server)?;
     let settings = args.data.settings(server.data_dir.as_deref())?;
-    let (range, batch) = (args.data.range(), if args.single { 1 } else { args.batch.max(1) });
+    let single = args.single || args.protocol == Protocol::Sentry;
+    let (range, batch) = (args.data.range(), if single { 1 } else { args.batch.max(1) });
     let in_flight = args.in_flight.unwrap_or(if args.protocol == Protocol::Native { 4 } else { 1 }).max(1);
     if let Some(data_dir) = &server.data_dir {
         write_manifest(data_dir, &settings)?;
     }
     let data = Arc::new(DataSet::new(settings));
     let json_bytes = data.json_bytes_mean();
-    let encoder = Arc::new(Encoder::new(args.protocol, &data, args.uids));
+    let mut encoder = Encoder::new(args.protocol, &data, args.uids);
+    if args.protocol == Protocol::Sentry {
+        encoder.prepare(range.clone())?;
+    }
+    let encoder = Arc::new(encoder);
     let senders = channel::connect(&server, args.protocol, args.connections).await?;
 
     let pid = server.pid();

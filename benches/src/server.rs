@@ -30,6 +30,9 @@ pub struct ServerArgs {
     /// Read token.
     #[arg(long)]
     pub token: Option<String>,
+    /// Where Sentry SDKs send to; its project is what the protocol `sentry` needs.
+    #[arg(long)]
+    pub dsn: Option<String>,
     /// Process whose CPU and memory are measured.
     #[arg(long)]
     pub pid: Option<u32>,
@@ -43,6 +46,8 @@ pub(crate) struct Server {
     pub(crate) grpc: String,
     pub(crate) key: String,
     pub(crate) token: String,
+    /// Where Sentry SDKs send to.
+    pub(crate) dsn: String,
     given_pid: Option<u32>,
     http: reqwest::Client,
 }
@@ -61,6 +66,7 @@ impl Server {
             grpc: value(&args.grpc, "TEPHRA_GRPC", "http://127.0.0.1:4317"),
             key: value(&args.key, "TEPHRA_KEY", ""),
             token: value(&args.token, "TEPHRA_TOKEN", ""),
+            dsn: value(&args.dsn, "TEPHRA_DSN", ""),
             given_pid: args.pid,
             data_dir: args.data_dir.clone(),
             http: reqwest::Client::builder().no_proxy().build()?,

@@ -1,6 +1,7 @@
 //! Collects what one request becomes: drafts turn into events here, with their columns, group and bounds settled.
 
 mod clean;
+mod known;
 
 use hashbrown::HashMap;
 use tephra_storage::{Event, Kind, Level, Text};
@@ -15,6 +16,7 @@ use crate::limits::Receipt;
 use crate::text::trim_middle;
 use crate::value::Value;
 use crate::wire::Fault;
+pub(crate) use known::KnownStacks;
 
 /// What one request became.
 #[derive(Clone, Debug, Default, PartialEq)]

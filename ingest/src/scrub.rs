@@ -11,6 +11,7 @@ mod assigned;
 mod card;
 mod columns;
 mod detect;
+mod harmless;
 mod hash;
 mod job;
 mod names;
@@ -29,6 +30,7 @@ use crate::group::Stack;
 use crate::value::Value;
 use columns::{COLUMNS, Form};
 use detect::Detectors;
+use harmless::Harmless;
 use hash::Keyed;
 use job::{Fate, Job};
 pub(crate) use path::is_like;
@@ -48,6 +50,8 @@ struct Plan {
     /// Some rule looks at texts wherever they stand, so that all of them must be read.
     reads_all: bool,
     keyed: Keyed,
+    /// Without rules of the project's own.
+    harmless: Option<Harmless>,
 }
 
 /// What scrubbing did to one event.
@@ -94,7 +98,12 @@ impl Scrubber {
         let compiled = rules::compile(rules)?;
         if !detect::prepare() {
             let hint = "this is a fault of Tephra: report it".to_owned();
-            return Err(RuleError { which: 0, column: None, what: "the words of secrets do not compile".to_owned(), hint });
+            return Err(RuleError {
+                which: 0,
+                column: None,
+                what: "the words of secrets do not compile".to_owned(),
+                hint,
+            });
         }
         Ok(Self::of(rules, compiled))
     }
@@ -104,7 +113,8 @@ impl Scrubber {
         let reads_all = compiled.iter().any(|rule| rule.path.is_none());
         let defaults = Detectors { secrets: defaults, cards: defaults, emails, ips };
         let keyed = Keyed::new(hash_key.as_bytes());
-        Self { plan: Arc::new(Plan { defaults, rules: compiled, reads_all, keyed }) }
+        let harmless = compiled.is_empty().then(Harmless::new);
+        Self { plan: Arc::new(Plan { defaults, rules: compiled, reads_all, keyed, harmless }) }
     }
 
     /// Scrubs an event that is stored already, or about to be.

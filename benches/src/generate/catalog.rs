@@ -1,7 +1,7 @@
 //! The services and groups that all events of a data set share.
 
 use super::random::Random;
-use super::stacks::{Stack, stacks};
+use super::stacks::{Frame, Stack, stacks};
 use super::template::Template;
 use super::words::{DOMAINS, MESSAGES, MODULES, NOUNS, REASONS, ROLES, TEAMS, VERBS, exceptions};
 use super::{HOSTS, RELEASES, Size, large};
@@ -87,6 +87,8 @@ pub struct Group {
     pub tags: Vec<(&'static str, String)>,
     pub(crate) message: Template,
     pub(crate) stacks: [Stack; VARIANTS],
+    /// Of the first variant, the innermost first.
+    pub(crate) frames: Vec<Frame>,
     /// Values of the columns of [`large::COLUMNS`]; empty where events are small.
     pub(crate) large: Vec<Template>,
 }
@@ -139,7 +141,7 @@ fn group(random: &mut Random, services: &[Service], rank: usize, size: Size) -> 
     let exception_value = format!("{reason} ({noun})");
     let bytes = STACK_BYTES.0 + spread.powf(STACK_SKEW) * (STACK_BYTES.1 - STACK_BYTES.0);
     let head = format!("{exception_type}: {exception_value}");
-    let (stacks, culprit) = stacks(random, service.language, &service.package, &head, bytes as usize);
+    let (stacks, frames) = stacks(random, service.language, &service.package, &head, bytes as usize);
     let route = format!("/api/v2/{}s/{verb}", noun);
     let tags = vec![
         ("app_project", service.project.clone()),
@@ -150,18 +152,19 @@ fn group(random: &mut Random, services: &[Service], rank: usize, size: Size) -> 
         ("route", route.clone()),
     ];
     let large = match size {
-        Size::Small => Vec::new(),
+        Size::Small | Size::Huge => Vec::new(),
         Size::Large => large::templates(random, service, &route),
     };
     Group {
         service: index as u16,
         exception_type,
         exception_value,
-        culprit,
+        culprit: frames.first().map(|frame| format!("{}.{}", frame.module, frame.function)).unwrap_or_default(),
         template,
         tags,
         message: Template::new(&source),
         stacks,
+        frames,
         large,
     }
 }

@@ -25,39 +25,39 @@ impl Stack {
 }
 
 /// A frame before it is printed; `line` is of the first variant.
-struct Frame {
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) module: String,
+    pub(crate) function: String,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) in_app: bool,
     place: String,
     source: &'static str,
-    line: u32,
-    in_app: bool,
 }
 
 /// The stacks of one group: equal but for the line numbers of a few frames. `bytes` is how long they should be, about.
-/// Also returns the innermost function of the program.
+/// Also returns their frames, the innermost first.
 pub(crate) fn stacks(
     random: &mut Random,
     language: Language,
     package: &str,
     head: &str,
     bytes: usize,
-) -> ([Stack; VARIANTS], String) {
+) -> ([Stack; VARIANTS], Vec<Frame>) {
     let mut frames = Vec::new();
     let mut length = head.len();
-    let mut culprit = String::new();
     while frames.len() < FRAMES_MIN || (length < bytes && frames.len() < FRAMES_MAX) {
         // The innermost frames are the program's own; further out, most are a framework's.
         let in_app = frames.len() < 3 || random.below(100) < 45;
-        let (frame, function) = frame(random, language, package, in_app);
+        let frame = frame(random, language, package, in_app);
         length += frame.place.len() + overhead(language, &frame);
-        if culprit.is_empty() {
-            culprit = function;
-        }
         frames.push(frame);
     }
-    (std::array::from_fn(|variant| print(language, head, &frames, variant)), culprit)
+    (std::array::from_fn(|variant| print(language, head, &frames, variant)), frames)
 }
 
-fn frame(random: &mut Random, language: Language, package: &str, in_app: bool) -> (Frame, String) {
+fn frame(random: &mut Random, language: Language, package: &str, in_app: bool) -> Frame {
     let line = 10 + random.below(890) as u32;
     let (class, file, function) = if in_app {
         let module = random.choose(&MODULES);
@@ -81,7 +81,7 @@ fn frame(random: &mut Random, language: Language, package: &str, in_app: bool) -
         Language::JavaScript => format!("at {class}.{function} ({file}:@:{})", 3 + random.below(60)),
     };
     let source = if language == Language::Python { random.choose(&SOURCES) } else { "" };
-    (Frame { place, source, line, in_app }, format!("{class}.{function}"))
+    Frame { module: class, function, file, line, in_app, place, source }
 }
 
 fn overhead(language: Language, frame: &Frame) -> usize {

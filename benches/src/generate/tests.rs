@@ -107,3 +107,21 @@ fn native_batches_are_deterministic() {
     encoder.encode(7, &draws, &mut scratch, &mut again);
     assert!(out == again);
 }
+
+#[test]
+fn envelopes_are_as_long_as_those_of_sdks() {
+    for (size, expected) in [(Size::Small, 2_100.0), (Size::Huge, 50_000.0)] {
+        let data = data(2_000, size);
+        let (encoder, mut bytes) = (SentryEncoder::new(&data), 0);
+        for draw in draws(&data, 2_000) {
+            let mut out = Vec::new();
+            encoder.encode(&draw, &mut out);
+            bytes += out.len();
+            let lines: Vec<_> = out.split(|byte| *byte == b'\n').collect();
+            let event: serde_json::Value = serde_json::from_slice(lines[2]).expect("an event in JSON");
+            assert_eq!((lines.len(), event["event_id"].as_str()), (4, Some(hex::encode(draw.event_id).as_str())));
+        }
+        let mean = bytes as f64 / 2_000.0;
+        assert!((mean / expected - 1.0).abs() < 0.1, "{size:?}: {mean}");
+    }
+}

@@ -52,6 +52,7 @@ pub(super) async fn connect(server: &Server, protocol: Protocol, connections: us
             Protocol::NativeUnary => Sender::Native(Rpc::connect(server).await?),
             Protocol::OtlpHttp => Sender::Http(Http::new(server, "/v1/logs", "application/x-protobuf")?),
             Protocol::Ndjson => Sender::Http(Http::new(server, "/api/v1/ingest", "application/x-ndjson")?),
+            Protocol::Sentry => Sender::Http(Http::sentry(server)?),
         });
     }
     Ok(senders)
@@ -121,16 +122,29 @@ pub(super) struct Http {
     url: String,
     key: String,
     content_type: &'static str,
+    encoding: Option<&'static str>,
 }
 
 impl Http {
+    fn sentry(server: &Server) -> anyhow::Result<Self> {
+        let project = server.dsn.rsplit('/').next().filter(|project| project.parse::<u64>().is_ok());
+        let project = project.context("the protocol `sentry` needs `--data-dir` or `--dsn`")?;
+        let path = format!("/api/{project}/envelope/?sentry_version=7&sentry_key={}", server.key);
+        let encoding = Some("gzip");
+        Ok(Self { encoding, ..Self::new(server, &path, "application/x-sentry-envelope")? })
+    }
+
     fn new(server: &Server, path: &str, content_type: &'static str) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-        Ok(Self { client, url: format!("{}{path}", server.url), key: server.key.clone(), content_type })
+        Ok(Self { client, url: format!("{}{path}", server.url), key: server.key.clone(), content_type, encoding: None })
     }
 
     async fn send(&self, body: Bytes, events: u64) -> Outcome {
-        let request = self.client.post(&self.url).bearer_auth(&self.key).header("content-type", self.content_type);
+        let mut request = self.client.post(&self.url).header("content-type", self.content_type);
+        request = match self.encoding {
+            Some(encoding) => request.header("content-encoding", encoding),
+            None => request.bearer_auth(&self.key),
+        };
         let answer = match request.body(body).send().await {
             Ok(answer) => answer,
             Err(error) => return Outcome::Refused(RETRY_AFTER, error.to_string()),

@@ -1,11 +1,11 @@
 //! What happens to a draft before it is cut and made an event: its secrets go, and its stack is read and grouped.
 //!
-//! Stacks are read once per request, however many events share them.
+//! Stacks are read once per request, however many events share them, and not even that where an earlier request had them.
 
 use std::borrow::Cow;
 
 use tephra_storage::Text;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
 use super::Batch;
 use crate::conventions::Slot;
@@ -24,11 +24,17 @@ impl Batch<'_> {
         if let Some(known) = self.stacks.get(&key) {
             return Ok(known.clone());
         }
+        let rules = self.receipt.rules;
+        if trace.len() <= self.receipt.limits.stack_bytes_max
+            && let Some(known) = rules.known_stacks.get(key, trace, None)
+        {
+            return self.read_once(key, known);
+        }
+        let came = trace;
         let trace: Cow<'_, str> = match memchr::memchr(b'\r', trace.as_bytes()) {
             None => trace.into(),
             Some(_) => trace.replace("\r\n", "\n").into(),
         };
-        let rules = self.receipt.rules;
         let (clean, scrubbed) = rules.scrubber.scrub_text("stack", &trace);
         self.decoded.scrubbed += u64::from(scrubbed.count);
         let trace = clean.map_or(trace, Cow::Owned);
@@ -36,10 +42,21 @@ impl Batch<'_> {
         if trimmed.is_empty() {
             return Ok(Stack::default());
         }
-        self.charge(size_of::<Stack>() + trimmed.len())?;
+        self.charge(trimmed.len())?;
         let (hashes, culprit) = group::of_trace(&trimmed, &mut self.known_frames);
         let mut stack = Stack { text: Some(trimmed.into()), frames: None, culprit, hashes };
         self.group_by_rules(&mut stack, [None; 2]);
+        // One that was changed or cut does not tell what it was read from.
+        if scrubbed.count == 0 && stack.text.as_deref() == Some(came) {
+            rules.known_stacks.put(key, &stack);
+        }
+        self.read_once(key, stack)
+    }
+
+    /// Remembers a clean stack for the rest of the request, by its text as it came and as it is.
+    fn read_once(&mut self, key: u128, stack: Stack) -> Result<Stack> {
+        self.charge(3 * size_of::<Stack>())?;
+        self.cleaned.insert(addresses(&stack), (stack.clone(), stack.clone()));
         self.stacks.insert(key, stack.clone());
         Ok(stack)
     }
@@ -72,11 +89,11 @@ impl Batch<'_> {
         if stack.text.is_none() && stack.frames.is_none() {
             return Ok(stack);
         }
-        let address = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_ptr().addr());
-        let key = [address(&stack.text), address(&stack.frames)];
+        let key = addresses(&stack);
         if let Some((_, cleaned)) = self.cleaned.get(&key) {
             return Ok(cleaned.clone());
         }
+        let known = known_key(&stack, [platform, sdk]);
         let (changed, scrubbed) = self.receipt.rules.scrubber.scrub_stack(&stack);
         self.decoded.scrubbed += u64::from(scrubbed.count);
         let mut cleaned = stack.clone();
@@ -86,10 +103,25 @@ impl Batch<'_> {
             self.group_again(&mut cleaned, [platform, sdk]);
         } else {
             self.group_by_rules(&mut cleaned, [platform, sdk]);
+            self.receipt.rules.known_stacks.put(known, &cleaned);
         }
         self.charge(2 * size_of::<Stack>())?;
         self.cleaned.insert(key, (stack, cleaned.clone()));
         Ok(cleaned)
+    }
+
+    /// The stack with these columns, cleaned and grouped, if an earlier request had it.
+    pub(crate) fn known_stack(
+        &mut self,
+        text: &str,
+        frames: Option<&str>,
+        runtime: [Option<&str>; 2],
+    ) -> Result<Option<Stack>> {
+        let key = known_key_of(Some(text), frames, runtime);
+        let Some(stack) = self.receipt.rules.known_stacks.get(key, text, frames) else { return Ok(None) };
+        self.charge(2 * size_of::<Stack>())?;
+        self.cleaned.insert(addresses(&stack), (stack.clone(), stack.clone()));
+        Ok(Some(stack))
     }
 
     /// Groups a stack once more if the project has rules for frames.
@@ -109,4 +141,19 @@ impl Batch<'_> {
         stack.hashes = hashes;
         stack.culprit = culprit;
     }
+}
+
+fn addresses(stack: &Stack) -> [usize; 2] {
+    [&stack.text, &stack.frames].map(|text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_ptr().addr()))
+}
+
+fn known_key(stack: &Stack, runtime: [Option<&str>; 2]) -> u128 {
+    known_key_of(stack.text.as_deref(), stack.frames.as_deref(), runtime)
+}
+
+/// By everything that the hashes of a stack depend on.
+fn known_key_of(text: Option<&str>, frames: Option<&str>, runtime: [Option<&str>; 2]) -> u128 {
+    let parts = [frames, runtime[0], runtime[1]];
+    let seed = parts.iter().fold(1, |seed, part| xxh3_64_with_seed(part.unwrap_or_default().as_bytes(), seed));
+    xxh3_128_with_seed(text.unwrap_or_default().as_bytes(), seed)
 }

@@ -50,6 +50,9 @@ pub(crate) fn stack(batch: &mut Batch<'_>, origin: Origin<'_>, mut chain: Vec<Ex
         return Ok(Normalized { stack: None, frames: frames.filter(|_| !plain), vars });
     }
     let text = cutter.text(&["stack"], text.into(), batch.receipt.limits.stack_bytes_max);
+    if let Some(known) = batch.known_stack(&text, frames.as_deref(), [platform, sdk])? {
+        return Ok(Normalized { stack: Some(known), frames: None, vars });
+    }
     let columns = Columns { text: Some(&text), frames: frames.as_deref(), platform, sdk };
     let (hashes, culprit) = columns.visit(|thrown| group::of_chain(thrown, &mut batch.known_frames));
     let stack = Stack { text: Some(text.into()), frames: frames.map(Into::into), culprit, hashes };

@@ -6,6 +6,7 @@ mod walk;
 
 use super::columns::Form;
 use super::detect::{self, Detectors, Span, What};
+use super::harmless::Mark;
 use super::path::Place;
 use super::rules::ScrubAction;
 use super::{Finding, Plan, Scrubbed, hash};
@@ -101,7 +102,24 @@ impl<'p> Job<'p> {
     }
 
     /// A column's text.
-    pub(super) fn column(&mut self, name: &str, form: Form, text: &str) -> Fate {
+    pub(super) fn column(&mut self, name: &'static str, form: Form, text: &str) -> Fate {
+        let mark = match form {
+            _ if self.findings.is_some() => None,
+            Form::Plain if is_bare(text, self.plan.defaults) && self.plan.rules.is_empty() => return Fate::Same,
+            // Messages are what differs from event to event.
+            Form::Plain if name != "message" => match self.known(name, text) {
+                Ok(()) => return Fate::Same,
+                Err(mark) => mark,
+            },
+            Form::Id if self.plan.rules.is_empty() => return Fate::Same,
+            _ => None,
+        };
+        let fate = self.read_column(name, form, text);
+        self.keep(mark, &fate);
+        fate
+    }
+
+    fn read_column(&mut self, name: &'static str, form: Form, text: &str) -> Fate {
         let at = self.root(name, form);
         self.enter(name);
         let fate = match self.whole_rule(&at) {
@@ -115,8 +133,33 @@ impl<'p> Job<'p> {
         fate
     }
 
+    /// Whether the text under this name was found harmless before; else what to keep it by, once it was.
+    fn known(&self, name: &str, text: &str) -> Result<(), Option<Mark>> {
+        self.plan.harmless.as_ref().map_or(Err(None), |harmless| harmless.find(name, text))
+    }
+
+    fn keep(&self, mark: Option<Mark>, fate: &Fate) {
+        if let (Some(mark), Fate::Same, Some(harmless)) = (mark, fate, &self.plan.harmless) {
+            harmless.keep(mark);
+        }
+    }
+
     /// A tag's value.
     pub(super) fn tag(&mut self, name: &str, value: &str) -> Fate {
+        if self.findings.is_some() {
+            return self.read_tag(name, value);
+        }
+        match self.known(name, value) {
+            Ok(()) => Fate::Same,
+            Err(mark) => {
+                let fate = self.read_tag(name, value);
+                self.keep(mark, &fate);
+                fate
+            }
+        }
+    }
+
+    fn read_tag(&mut self, name: &str, value: &str) -> Fate {
         let mut text = Value::Text(value.into());
         let at = self.root("tags", Form::Plain);
         self.enter("tags");
@@ -272,6 +315,13 @@ impl<'p> Job<'p> {
     fn leave(&mut self) {
         self.way.pop();
     }
+}
+
+/// Too short for any secret without a name in front of it, and without what parts a name from its value.
+fn is_bare(text: &str, detectors: Detectors) -> bool {
+    const SECRET_BYTES_MIN: usize = 10;
+    let parts = |byte: u8| matches!(byte, b'=' | b':' | b'%' | b'@');
+    text.len() < SECRET_BYTES_MIN && !detectors.ips && !text.bytes().any(parts)
 }
 
 /// The beginning of a text, for people.

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::{Value, json};
-use tephra_ingest::{Limits, Receipt, Rules, ScrubRules, Scrubber, native, ndjson, otlp};
+use tephra_ingest::{GroupRules, Limits, Receipt, Rules, ScrubRules, Scrubber, native, ndjson, otlp};
 use tephra_storage::{Event, ProjectId};
 
 use crate::sample::{pairs, receipt, text};
@@ -138,7 +138,7 @@ fn every_protocol_passes_the_scrubber() {
 #[test]
 fn a_project_without_defaults_keeps_what_came() {
     let rules: ScrubRules = serde_json::from_str(r#"{"defaults":false}"#).unwrap();
-    let rules = Rules { scrubber: Scrubber::new(&rules).unwrap(), ..Rules::default() };
+    let rules = Rules::new(Scrubber::new(&rules).unwrap(), GroupRules::default());
     let limits = Limits::default();
     let receipt = Receipt { project_id: ProjectId(1), received_at: 1, limits: &limits, rules: &rules };
     let line = json!({"message": "password=hunter2", "extra": {"password": "hunter2"}});
