@@ -22,6 +22,7 @@ use crate::answer::{self, Answer, AnswerStream, Running};
 use crate::cold::{ColdReader, LAKE_URL};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate;
+use crate::lists::{Kept, State};
 use crate::progress::Progress;
 use crate::reader::LakeFiles;
 use crate::scope::Scope;
@@ -46,6 +47,7 @@ struct Inner {
     template: Template,
     reader: ColdReader,
     turns: Arc<Semaphore>,
+    kept: Kept,
     threads: OwnRuntime,
 }
 
@@ -78,7 +80,8 @@ impl Engine {
         let template = Template::new(environment, threads).map_err(|error| session::explain(&error))?;
         let turns = Arc::new(Semaphore::new(settings.concurrent_max));
         let threads = OwnRuntime(Some(runtime));
-        Ok(Self(Arc::new(Inner { settings, store, template, reader, turns, threads })))
+        let kept = Kept::new(settings.answer_cache_bytes);
+        Ok(Self(Arc::new(Inner { settings, store, template, reader, turns, kept, threads })))
     }
 
     /// Reads the footers of the newest files and checks the digests of local ones ahead of the first query, on the engine's
@@ -99,6 +102,16 @@ impl Engine {
         let question = || gate::parse(sql, self.0.settings.sql_bytes_max, &TABLES).map(Question::Sql);
         let time_ms_max = options.time_ms_max.unwrap_or(u64::MAX).min(self.0.settings.time_ms_max);
         self.recorded(projects, question, rows_max, time_ms_max).await
+    }
+
+    /// Answers of lists that were asked for before.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.0.kept
+    }
+
+    /// The state of both tiers at this moment.
+    pub(crate) fn state(&self) -> State {
+        State::of(&self.0.store.snapshot())
     }
 
     /// The same for a plan that `make` builds over the scan of `events`. It bounds its rows itself.

@@ -21,6 +21,8 @@ pub struct QuerySettings {
     pub sql_bytes_max: usize,
     /// Parquet footers and page indexes kept in memory.
     pub metadata_cache_bytes: usize,
+    /// Answers of lists that are kept while nothing changes; 0 keeps none.
+    pub answer_cache_bytes: usize,
 }
 
 impl Default for QuerySettings {
@@ -35,6 +37,7 @@ impl Default for QuerySettings {
             threads: 0,
             sql_bytes_max: 64 << 10,
             metadata_cache_bytes: 64 << 20,
+            answer_cache_bytes: 16 << 20,
         }
     }
 }

@@ -162,6 +162,7 @@ table! {
     "query.threads" query.threads: "Threads for queries, and partitions of a plan; 0 is one for each core.";
     "query.sql_bytes_max" query.sql_bytes_max: "The length of a statement.";
     "query.metadata_cache_bytes" query.metadata_cache_bytes: "Memory for the footers and indexes of Parquet files.";
+    "query.answer_cache_bytes" query.answer_cache_bytes: "Memory for answers of lists, which are given again while no event arrives, rolls or goes; 0 keeps none.";
 
     "log.level" log.level: "`error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,tephra_query=debug`. `TEPHRA_LOG` sets it too.";
     "log.format" log.format: "The form of the server's own log on standard error.";

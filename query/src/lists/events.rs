@@ -7,7 +7,7 @@ use tephra_storage::ProjectId;
 use tephra_storage::schema::COLUMNS;
 
 use super::cursor::{self, Cursor};
-use super::plan::{Gathered, filtered, gather, limit};
+use super::plan::{Gathered, filtered, gather_kept, limit};
 use super::rows::{self, Row};
 use super::selection::Selection;
 use crate::engine::Engine;
@@ -74,8 +74,9 @@ impl Engine {
             Some(after) => all(vec![behind(after, newest_first), selection.filter()?]),
             None => selection.filter()?,
         };
+        let asked = ("events", filter.clone(), columns.clone(), newest_first, limit);
         let make = move |events| newest(events, filter, &columns, newest_first, limit + 1);
-        let Gathered { batches, statistics } = gather(self, projects, make).await?;
+        let Gathered { batches, statistics } = gather_kept(self, projects, &asked, make).await?;
         let mut rows = rows::of(self, batches).await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);

@@ -5,7 +5,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use tephra_storage::ProjectId;
 
 use super::events::{beyond, order};
-use super::plan::{filtered, gather, hashes, numbers};
+use super::plan::{filtered, gather, gather_kept, hashes, numbers};
 use super::rows::{self, Row};
 use super::selection::Selection;
 use crate::engine::Engine;
@@ -29,8 +29,9 @@ impl Engine {
     /// `Invalid` where `event_id` is no id, and as [`Engine::sql`].
     pub async fn event(&self, projects: &[ProjectId], project: ProjectId, event_id: &str) -> Result<Option<Row>> {
         let filter = by_id(project, event_id)?;
+        let asked = ("event", filter.clone());
         let make = |events| filtered(events, filter)?.limit(0, Some(1))?.build();
-        let found = gather(self, &within(projects, project), make).await?;
+        let found = gather_kept(self, &within(projects, project), &asked, make).await?;
         Ok(rows::of(self, found.batches).await?.pop())
     }
 

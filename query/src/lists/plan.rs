@@ -1,5 +1,7 @@
 //! From a plan to its rows.
 
+use std::fmt::Debug;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType, UInt64Type};
 use datafusion::common::Result as PlanResult;
@@ -7,13 +9,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use futures::StreamExt;
 use tephra_storage::ProjectId;
 
+use super::kept;
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::Statistics;
 
 /// All rows of a plan.
-pub(super) struct Gathered {
+#[derive(Clone, Debug)]
+pub(crate) struct Gathered {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) statistics: Statistics,
 }
@@ -36,6 +40,26 @@ pub(super) async fn gather(
     }
     let statistics = Statistics::from(progress.as_ref());
     Ok(Gathered { batches, statistics })
+}
+
+/// The same for a question that many ask: an earlier answer is given again while nothing has changed. `question` says all
+/// that `make` depends on.
+pub(super) async fn gather_kept(
+    engine: &Engine,
+    projects: &[ProjectId],
+    question: &impl Debug,
+    make: impl FnOnce(LogicalPlanBuilder) -> PlanResult<LogicalPlan> + Send + 'static,
+) -> Result<Gathered> {
+    let (key, before) = (kept::key(projects, question), engine.state());
+    if let Some(answer) = engine.kept().get(&key, before) {
+        return Ok(answer);
+    }
+    let found = gather(engine, projects, make).await?;
+    // Its snapshot was taken in between: what changed meanwhile may be in it or not.
+    if engine.state() == before {
+        engine.kept().put(key, before, &found);
+    }
+    Ok(found)
 }
 
 /// A column of whole numbers, whichever way a function counts.
