@@ -180,7 +180,7 @@ pub(super) async fn known_groups(tx: &mut Tx, keys: &[(ProjectId, u64)]) -> Resu
         for hashes in hashes.chunks(500) {
             let mut statement = Statement::new("SELECT ");
             statement.push(GROUP_COLUMNS).push(" FROM groups WHERE project_id = ").bind(project.0);
-            statement.push(" AND hash IN ").list(hashes.iter().copied());
+            statement.push(" AND hash IN ").numbers(hashes.iter().copied());
             for row in statement.query().fetch_all(tx.connection()).await.map_err(&failed)? {
                 let group = Group::read(&row).map_err(&failed)?;
                 known.insert((group.project, group.hash), group);

@@ -31,7 +31,10 @@ pub(super) async fn awaken(tx: &mut Tx, arrived: &BTreeMap<i64, &[&Delta]>) -> R
     let mut changes = Vec::new();
     for ids in ids.chunks(500) {
         let mut statement = Statement::new("SELECT ");
-        statement.push(COLUMNS).push(" FROM issues WHERE state <> 'unresolved' AND id IN ").list(ids.iter().copied());
+        statement
+            .push(COLUMNS)
+            .push(" FROM issues WHERE state <> 'unresolved' AND id IN ")
+            .numbers(ids.iter().copied());
         statement.push(" ORDER BY id");
         for row in statement.query().fetch_all(tx.connection()).await.map_err(&failed)? {
             let issue = Issue::read(&row).map_err(&failed)?;

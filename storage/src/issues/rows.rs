@@ -45,7 +45,7 @@ pub(crate) async fn new_issues(
                 let head = &delta.head;
                 statement.push(if index == 0 { "(" } else { ", (" });
                 for value in [id, project.0, number] {
-                    statement.bind(value).push(", ");
+                    statement.number(value).push(", ");
                 }
                 let words = [&head.title, &head.culprit, head.kind, delta.level.as_str(), &head.platform, &head.logger];
                 for word in words {
@@ -53,7 +53,7 @@ pub(crate) async fn new_issues(
                     statement.bind(word.replace('\0', "\u{fffd}")).push(", ");
                 }
                 for time in [delta.first.0, delta.last.0, now, now] {
-                    statement.bind(time).push(", ");
+                    statement.number(time).push(", ");
                 }
                 statement.push("'unresolved', 'new', 0, 0, 1)");
                 known.insert(**key, Group::empty(**key, id, delta));
@@ -78,11 +78,7 @@ impl Group {
     }
 
     /// A group that is in an issue, and at home in one, and has no events yet.
-    pub(super) fn of_issue(
-        (project, hash): (ProjectId, u64),
-        (issue_id, home_id): (i64, i64),
-        delta: &Delta,
-    ) -> Self {
+    pub(super) fn of_issue((project, hash): (ProjectId, u64), (issue_id, home_id): (i64, i64), delta: &Delta) -> Self {
         Self {
             project,
             hash,
@@ -138,11 +134,11 @@ pub(crate) async fn groups(tx: &mut Tx, groups: &[&Group]) -> Result<()> {
                 group.events,
             ];
             for number in numbers {
-                statement.bind(number).push(", ");
+                statement.number(number).push(", ");
             }
             statement.bind(group.users.encode()).push(", ").bind(group.level.as_str()).push(", ");
             statement.bind(group.first_release.clone()).push(", ").bind(group.last_release.clone()).push(", ");
-            statement.bind(group.grouping_version).push(")");
+            statement.number(group.grouping_version).push(")");
         }
         statement.push(
             " ON CONFLICT (project_id, hash) DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
@@ -168,8 +164,8 @@ pub(crate) async fn hours(tx: &mut Tx, deltas: &Deltas<'_>, mode: Mode) -> Resul
     for some in hours.chunks(2 * ROWS) {
         let mut statement = Statement::new("INSERT INTO group_hours (project_id, hash, hour, events) VALUES ");
         for (index, ((project, hash), hour, events)) in some.iter().enumerate() {
-            statement.push(if index == 0 { "(" } else { ", (" }).bind(project.0).push(", ");
-            statement.bind(hash.cast_signed()).push(", ").bind(*hour).push(", ").bind(*events).push(")");
+            statement.push(if index == 0 { "(" } else { ", (" }).number(project.0).push(", ");
+            statement.number(hash.cast_signed()).push(", ").number(*hour).push(", ").number(*events).push(")");
         }
         statement
             .push(" ON CONFLICT (project_id, hash, hour) DO UPDATE SET events = group_hours.events + excluded.events");

@@ -205,6 +205,21 @@ impl Meta {
     }
 }
 
+impl Meta {
+    /// One issue by its number in its project, merged or not.
+    ///
+    /// # Errors
+    /// As of any statement.
+    pub async fn issue_of(&self, project: ProjectId, number: i64) -> Result<Option<Issue>> {
+        let mut statement = Statement::new("SELECT ");
+        statement.push(COLUMNS).push(" FROM issues WHERE project_id = ").bind(project.0);
+        statement.push(" AND number = ").bind(number);
+        let failed = told("could not read the issue");
+        let row = statement.query().fetch_optional(self.pool()).await.map_err(&failed)?;
+        row.as_ref().map(Issue::read).transpose().map_err(failed)
+    }
+}
+
 /// One issue as the change under way sees it.
 ///
 /// # Errors

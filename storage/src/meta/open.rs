@@ -20,10 +20,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// The file in the data directory.
 pub const SQLITE_FILE: &str = "meta.sqlite";
 
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("first", include_str!("../../migrations/0001_first.sql")),
     ("rules", include_str!("../../migrations/0002_rules.sql")),
     ("intake", include_str!("../../migrations/0003_intake.sql")),
+    ("issue order", include_str!("../../migrations/0004_issue_order.sql")),
 ];
 
 /// Where the metadata lies.

@@ -34,6 +34,26 @@ impl Statement {
         self
     }
 
+    /// Adds a number as it is written: for statements of many rows, as SQLite looks each place up among all others. Digits and a
+    /// sign carry nothing but a number.
+    pub(crate) fn number(&mut self, value: i64) -> &mut Self {
+        self.text.push_str(&value.to_string());
+        self
+    }
+
+    /// Adds numbers parted by commas, in parentheses; `(NULL)` where there is none.
+    pub(crate) fn numbers(&mut self, values: impl IntoIterator<Item = i64>) -> &mut Self {
+        let mut before = "(";
+        for value in values {
+            self.push(before).number(value);
+            before = ", ";
+        }
+        if before == "(" {
+            self.push("(NULL");
+        }
+        self.push(")")
+    }
+
     /// Adds values parted by commas, in parentheses; `(NULL)`, which nothing equals, where there is none.
     pub(crate) fn list<'v, T: Encode<'v, Any> + Type<Any>>(
         &mut self,

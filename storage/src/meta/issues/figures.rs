@@ -116,7 +116,7 @@ impl Meta {
             "SELECT g.issue_id, h.hour, CAST(SUM(h.events) AS BIGINT) FROM groups g
              JOIN group_hours h ON h.project_id = g.project_id AND h.hash = g.hash WHERE g.issue_id IN ",
         );
-        statement.list(issues.iter().copied()).push(" AND h.hour >= ").bind(from_us.div_euclid(HOUR_US));
+        statement.numbers(issues.iter().copied()).push(" AND h.hour >= ").bind(from_us.div_euclid(HOUR_US));
         statement.push(" GROUP BY g.issue_id, h.hour ORDER BY g.issue_id, h.hour");
         let failed = told("could not read the hours of issues");
         let rows = statement.query().fetch_all(self.pool()).await.map_err(&failed)?;
@@ -166,7 +166,7 @@ pub(crate) async fn recompute(tx: &mut Tx, issues: &[i64]) -> Result<()> {
     let failed = told("could not add the figures of an issue up");
     for issues in issues.chunks(500) {
         let mut statement = Statement::new("SELECT ");
-        statement.push(GROUP_COLUMNS).push(" FROM groups WHERE issue_id IN ").list(issues.iter().copied());
+        statement.push(GROUP_COLUMNS).push(" FROM groups WHERE issue_id IN ").numbers(issues.iter().copied());
         let rows = statement.query().fetch_all(tx.connection()).await.map_err(&failed)?;
         let groups = rows.iter().map(Group::read).collect::<sqlx::Result<Vec<_>>>().map_err(&failed)?;
         let mut by_issue: BTreeMap<i64, Vec<&Group>> = issues.iter().map(|id| (*id, Vec::new())).collect();
