@@ -22,7 +22,7 @@ use crate::meters::{self, Protocol};
 use crate::sift::{Brought, Sifted};
 use crate::state::State;
 
-/// Requests up to this size are decoded on the task's own thread.
+/// Requests up to this size, inflated, are decoded on the task's own thread.
 const SMALL_BYTES: usize = 16 << 10;
 
 /// A decoder of `tephra_ingest`, or a closure around one.
@@ -174,9 +174,15 @@ async fn store_events(store: &Store, project_id: ProjectId, mut sifted: Sifted) 
     Ok(Accepted { accepted, duplicates, rejected, filtered, limited, limits: Vec::new(), taken_out, stored })
 }
 
-async fn decode_apart(state: &State, incoming: Incoming, decoder: impl Decoder) -> Result<(Sifted, Share)> {
-    if incoming.body.len() <= SMALL_BYTES && incoming.encoding.is_none() {
-        return decode(state, incoming, decoder);
+async fn decode_apart(state: &State, mut incoming: Incoming, decoder: impl Decoder) -> Result<(Sifted, Share)> {
+    if incoming.body.len() <= SMALL_BYTES {
+        // What turns out to be large is inflated again, elsewhere.
+        let encoding = incoming.encoding.as_deref();
+        if let Ok(small) = tephra_ingest::inflate(encoding, incoming.body.clone(), SMALL_BYTES) {
+            incoming.share.grow(if encoding.is_some() { small.len() } else { 0 })?;
+            (incoming.body, incoming.encoding) = (small, None);
+            return decode(state, incoming, decoder);
+        }
     }
     let permit = state.decoders.acquire().await.map_err(|_| Answer::new(Kind::Busy, "the server is stopping"))?;
     let task = state.clone();

@@ -4,7 +4,7 @@
 //! answered Busy, and SDKs know how to wait.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -48,6 +48,8 @@ struct Inner {
     waiting: VecDeque<Pending>,
     bytes: usize,
     closed: bool,
+    /// The appender gathers, and wants to hear of nothing less than so many bytes.
+    gathers: Option<usize>,
 }
 
 pub(crate) struct Queue {
@@ -73,14 +75,29 @@ impl Queue {
         }
         inner.bytes += append.bytes;
         inner.waiting.push_back(Pending { append, reply });
+        let wakes = inner.gathers.is_none_or(|bytes_max| inner.bytes >= bytes_max);
         metrics::gauge!("tephra_append_queue_bytes").set(inner.bytes as f64);
         drop(inner);
-        self.filled.notify_one();
+        if wakes {
+            self.filled.notify_one();
+        }
         Ok(answer)
     }
 
-    /// Takes what waits, up to about `bytes_max`; waits up to `patience` for the first. `None` once closed and empty.
-    pub(crate) fn take(&self, bytes_max: usize, patience: Duration) -> Option<Vec<Pending>> {
+    /// Takes what waits, up to about `bytes_max`; waits up to `patience` for the first, and until `gather_until` for more, unless
+    /// there are `bytes_max` before. `None` once closed and empty.
+    pub(crate) fn take(
+        &self,
+        bytes_max: usize,
+        patience: Duration,
+        gather_until: Option<Instant>,
+    ) -> Option<Vec<Pending>> {
+        if let Some(until) = gather_until {
+            let mut inner = self.inner.lock();
+            inner.gathers = Some(bytes_max);
+            while !inner.closed && inner.bytes < bytes_max && !self.filled.wait_until(&mut inner, until).timed_out() {}
+            inner.gathers = None;
+        }
         let mut inner = self.inner.lock();
         if inner.waiting.is_empty() && !inner.closed {
             self.filled.wait_for(&mut inner, patience);
@@ -122,9 +139,9 @@ mod tests {
         let _first = queue.push(request(60)).unwrap();
         let _second = queue.push(request(40)).unwrap();
         assert_eq!(queue.push(request(1)).unwrap_err().kind(), ErrorKind::Busy);
-        assert_eq!(queue.take(50, Duration::ZERO).unwrap().len(), 1);
+        assert_eq!(queue.take(50, Duration::ZERO, None).unwrap().len(), 1);
         let _third = queue.push(request(60)).unwrap();
-        assert_eq!(queue.take(1000, Duration::ZERO).unwrap().len(), 2);
+        assert_eq!(queue.take(1000, Duration::ZERO, None).unwrap().len(), 2);
     }
 
     #[test]
@@ -140,7 +157,7 @@ mod tests {
         let _waiting = queue.push(request(1)).unwrap();
         queue.close();
         assert_eq!(queue.push(request(1)).unwrap_err().kind(), ErrorKind::Busy);
-        assert_eq!(queue.take(10, Duration::ZERO).unwrap().len(), 1);
-        assert!(queue.take(10, Duration::ZERO).is_none());
+        assert_eq!(queue.take(10, Duration::ZERO, None).unwrap().len(), 1);
+        assert!(queue.take(10, Duration::ZERO, None).is_none());
     }
 }
