@@ -92,6 +92,11 @@ impl Gate {
         KeyGate { pace, state: before.map(|before| before.state.clone()).unwrap_or_default() }
     }
 
+    /// How many projects a spike is on in.
+    pub(crate) fn spikes(&self, now_us: i64) -> usize {
+        self.projects.load().values().filter(|project| project.standing(now_us).spike_since.is_some()).count()
+    }
+
     /// The rate of a project where it decides nothing itself.
     pub(crate) fn default_rate(&self) -> Option<Rate> {
         Rate::of_settings(self.defaults.project_events_per_second, self.defaults.project_events_burst)

@@ -201,6 +201,7 @@ fn refresh(state: &State) {
     gauge!("tephra_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("tephra_uptime_seconds").set(state.started.elapsed().as_secs_f64());
     gauge!("tephra_requests_memory_bytes").set(state.budget.used() as f64);
+    gauge!("tephra_projects_in_spike").set(state.gate.spikes(state.clock.now_us()) as f64);
     gauge!("tephra_queries_running").set(state.running.count() as f64);
     if let Some(usage) = process::usage() {
         gauge!("process_resident_memory_bytes").set(usage.resident_bytes as f64);

@@ -11,14 +11,18 @@ use tephra_storage::meta::intake::{self, ProjectHour};
 use tephra_storage::meta::ledger::{LedgerFilter, Outcome};
 use tephra_storage::meta::{Meta, MetaSettings};
 use tephra_storage::{ProjectId, SystemClock};
+use tokio_stream::StreamExt;
 
 use crate::crowd::{Reply, ask, ask_with, expect};
+use crate::native::{AppendRequest, Event, append_stream};
 use crate::protocol::{Answer, Protocol, Sample, samples};
 use crate::server::{Server, Setup};
 
 const LIMITS: &str = "/api/v1/projects/1/limits";
 const QUOTAS: &str = "/api/v1/projects/1/quotas";
 const FILTERS: &str = "/api/v1/projects/1/filters";
+/// The kind of a refusal of the native protocol that passes.
+const REFUSED_BUSY: i32 = 3;
 
 async fn open(data_dir: &Path) -> Meta {
     Meta::open(&MetaSettings::default(), data_dir, Arc::new(SystemClock)).await.unwrap()
@@ -92,10 +96,32 @@ async fn a_key_over_its_rate_is_told_when_to_come_back_on_every_protocol() {
         assert!(refused.text.contains("rate limit of their key"), "{}", refused.text);
         send(1).await.expect_whole();
         send(1).await.expect(Answer::RateLimited);
+        // Nothing is inflated or decoded meanwhile, so nobody finds out what it would have been.
+        protocol.send_raw(&server, b"no gzip".to_vec(), Some("gzip"), Some(&key)).await.expect(Answer::RateLimited);
         // What is not limited goes on.
         protocol.send(&server, &samples(1)).await.expect_whole();
     }
     assert_eq!(server.count("true").await, 4 * Protocol::ALL.len() as u64);
+}
+
+#[tokio::test]
+async fn a_stream_over_its_rate_goes_on_and_says_when_to_send_again() {
+    let server = Server::start().await;
+    let key = key(&server, json!({ "events": 1, "per": "minute", "burst": 2 })).await;
+    let batch = |batch_id, count| {
+        let event = || Event { message: b"streamed".to_vec(), ..Event::default() };
+        AppendRequest { batch_id, events: (0..count).map(|_| event()).collect(), ..AppendRequest::default() }
+    };
+    let batches = tokio_stream::iter([batch(1, 1), batch(2, 2), batch(3, 1)]);
+    let answers = append_stream(&server.grpc, &key, batches).await.unwrap();
+    let answers: Vec<_> = answers.map(Result::unwrap).collect().await;
+    // Batches of a stream are stored side by side, so that any of them may be the one that is too many.
+    assert_eq!(answers.iter().map(|answer| answer.batch_id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(answers.iter().map(|answer| answer.accepted).sum::<u32>(), 2, "{answers:?}");
+    for refusal in answers.iter().filter_map(|answer| answer.refusal.as_ref()) {
+        assert!(refusal.kind == REFUSED_BUSY && refusal.retry_after_ms > 1000, "{refusal:?}");
+    }
+    assert_eq!(server.count("true").await, 2);
 }
 
 #[tokio::test]
@@ -311,7 +337,7 @@ async fn limits_are_edited_with_versions_and_checked() {
     assert_eq!(audit["items"].as_array().unwrap().len(), 1, "{audit}");
 }
 
-/// The next body of a sender, and how many of its events are new.
+/// The next events of a sender.
 fn batch(sender: usize, round: usize, before: &[Sample]) -> Vec<Sample> {
     match (sender + round) % 5 {
         0 => vec![Sample::new("a"), Sample::broken(), Sample::new("b")],
@@ -374,6 +400,7 @@ async fn the_ledger_balances_under_overload_with_limits_and_filters() {
     for (outcome, reason) in [
         (Outcome::Duplicate, ""),
         (Outcome::Rejected, "invalid"),
+        (Outcome::Rejected, "busy"),
         (Outcome::Filtered, "messages"),
         (Outcome::RateLimited, "key_rate"),
         (Outcome::RateLimited, "monthly_quota"),
