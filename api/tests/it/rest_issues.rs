@@ -79,7 +79,12 @@ async fn states_and_assignments_are_changed_and_stale_changes_refused() {
     let server = &crowd.server;
     let path = format!("/api/v1/issues/{}", all[0]);
     let before = ask(server, Some(&server.token), Method::GET, &path, None).await;
-    assert!(before.body["short_id"].as_str().unwrap().contains('-'), "{}", before.text);
+    let short = before.body["short_id"].as_str().unwrap();
+    for name in [short.to_owned(), short.to_lowercase()] {
+        let same = expect(server, Method::GET, &format!("/api/v1/issues/{name}"), None, 200).await;
+        assert_eq!(same["id"], all[0], "{name}");
+    }
+    expect(server, Method::GET, "/api/v1/issues/NOTHING-1", None, 404).await;
     let tag = before.headers["etag"].clone();
     let change = async |body: Value, tag: &str| {
         ask_with(server, Some(&server.token), Method::PATCH, &path, Some(body), &[("if-match", tag)]).await

@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         } else if let Some(frame) = line::rust(line, self.rust, lines) {
             self.rust = true;
             self.push(frame);
-        } else if let Some(frame) = native::frame(line).or_else(|| line::dotnet(raw)) {
+        } else if let Some(frame) = native::frame(line).or_else(|| line::dotnet(raw).filter(|_| !self.python)) {
             self.push(frame);
         } else if let Some(frame) = line::php(line) {
             self.push_php(frame);

@@ -250,7 +250,9 @@ async fn history(
     let before = before.as_ref().map(|(at, id)| (*at, id.as_str()));
     let rows = state.meta.issue_history(issue.id, before, query.limit.rows() + 1).await?;
     let page = Page::of(rows, query.limit, |step| (step.at_us, step.id.clone()));
-    let of = |kind: &'static str| page.items.iter().filter(move |step| step.actor_kind == kind).map(|step| step.actor.as_str());
+    let of = |kind: &'static str| {
+        page.items.iter().filter(move |step| step.actor_kind == kind).map(|step| step.actor.as_str())
+    };
     let mut names = names(&state, of("user")).await?;
     for id in of("token") {
         if !names.contains_key(id)

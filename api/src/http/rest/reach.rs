@@ -78,16 +78,32 @@ pub(crate) async fn projects(
     Ok(named)
 }
 
-/// The issue of that number, where the caller may do `verb` in its project.
+/// The issue of that number or short id (`SHOP-12`), where the caller may do `verb` in its project.
 pub(crate) async fn issue(state: &State, caller: &Caller, name: &str, verb: Verb) -> Result<Issue> {
     let unknown = || Answer::new(Kind::NotFound, format!("no issue `{name}`"));
-    let id = name.parse().map_err(|_| unknown())?;
-    let issue = state.meta.issue(id).await?.ok_or_else(unknown)?;
+    let issue = match name.parse() {
+        Ok(id) => state.meta.issue(id).await?,
+        Err(_) => {
+            let (slug, number) = short_id(name).ok_or_else(unknown)?;
+            let fits =
+                |project: &Project| project.slug.eq_ignore_ascii_case(slug) && caller.role_in(project.id).is_some();
+            let project = state.meta.projects().await?.into_iter().find(fits).ok_or_else(unknown)?;
+            state.meta.issue_of(project.id, number).await?
+        }
+    };
+    let issue = issue.ok_or_else(unknown)?;
     match caller.may(verb, issue.project) {
         Ok(()) => Ok(issue),
         Err(answer) if answer.kind == Kind::NotFound => Err(unknown()),
         Err(answer) => Err(answer),
     }
+}
+
+/// `SHOP-12`: a project's slug and an issue's number in it.
+fn short_id(name: &str) -> Option<(&str, i64)> {
+    let (slug, number) = name.rsplit_once('-')?;
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((slug, number.parse().ok().filter(|_| digits)?))
 }
 
 fn number(name: &str) -> Option<ProjectId> {
@@ -102,6 +118,8 @@ mod tests {
     fn lists_of_projects_are_read() {
         assert_eq!(ProjectNames::from("shop, 7,,".to_owned()).0, ["shop", "7"]);
         assert!(ProjectNames::from(" , ".to_owned()).0.is_empty());
+        assert_eq!(short_id("MY-SHOP-12"), Some(("MY-SHOP", 12)));
+        assert_eq!((short_id("SHOP"), short_id("SHOP-"), short_id("SHOP-+1")), (None, None, None));
         assert_eq!((number("7"), number("0"), number("-1"), number("shop")), (Some(ProjectId(7)), None, None, None));
     }
 }

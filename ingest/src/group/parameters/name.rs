@@ -77,10 +77,14 @@ pub(super) fn behind_underscore(bytes: &[u8], at: usize) -> Option<(&'static str
 
 /// `7d9f8b6c5d-x2x4z` of a pod's name.
 pub(super) fn pod(bytes: &[u8], at: usize) -> Option<usize> {
-    let run = |at: usize| run_end(bytes, at, |byte| POD.contains(&byte));
+    let run = |at: usize| run_end(bytes, at, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let hash = run(at);
     let end = (bytes.get(hash) == Some(&b'-')).then(|| run(hash + 1))?;
-    let fits = (6..=10).contains(&(hash - at)) && end - hash == 6;
     let whole = !bytes.get(end).is_some_and(|byte| is_word(*byte) || *byte == b'-');
-    (fits && whole && bytes[at..end].iter().any(u8::is_ascii_digit)).then_some(end)
+    let digits = bytes[at..hash].iter().filter(|byte| byte.is_ascii_digit()).count();
+    // The letters of Kubernetes, or a hash that is no word and no number.
+    let of_pods = bytes[at..hash].iter().chain(&bytes[hash + 1..end]).all(|byte| POD.contains(byte)) && digits > 0;
+    let made_up = hash - at >= 8 && (2..hash - at).contains(&digits);
+    let fits = (6..=10).contains(&(hash - at)) && end - hash == 6 && (of_pods || made_up);
+    (fits && whole).then_some(end)
 }

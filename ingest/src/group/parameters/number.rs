@@ -21,12 +21,28 @@ pub(super) fn read(message: &str, at: usize) -> Option<(&'static str, usize)> {
             return Some(("<hex>", digits));
         }
     }
+    if let Some(end) = stage(message, at, end) {
+        return Some(("<n>", end));
+    }
     let ordinal = ["st", "nd", "rd", "th"].iter().any(|sign| message[end..].starts_with(sign))
         && !bytes.get(end + 2).is_some_and(|byte| is_word(*byte));
     if ordinal {
         return Some(("<n>", end + 2));
     }
     Some(unit(message, end).unwrap_or(("<n>", end)))
+}
+
+/// The stage behind a version: `2.0.0-rc.1`, `1.2-SNAPSHOT`.
+fn stage(message: &str, at: usize, end: usize) -> Option<usize> {
+    const STAGES: [&str; 11] =
+        ["alpha", "beta", "rc", "pre", "preview", "dev", "snapshot", "canary", "nightly", "next", "final"];
+    let bytes = message.as_bytes();
+    let word = message[at..end].contains('.').then(|| message[end..].strip_prefix('-')).flatten()?;
+    let length = word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len());
+    let known = STAGES.iter().any(|stage| stage.eq_ignore_ascii_case(&word[..length]));
+    let behind = run_end(bytes, end + 1 + length, |byte| byte.is_ascii_digit() || byte == b'.');
+    let cut = if behind > 0 && bytes[behind - 1] == b'.' { behind - 1 } else { behind };
+    (known && !bytes.get(cut).is_some_and(|byte| is_word(*byte))).then_some(cut)
 }
 
 /// Digits, and what holds numbers together: decimals, ratios, an exponent.
