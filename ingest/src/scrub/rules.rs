@@ -97,7 +97,12 @@ pub(super) struct Rule {
 pub(super) fn compile(rules: &ScrubRules) -> Result<Vec<Rule>, RuleError> {
     if rules.rules.len() > RULES_MAX {
         let what = format!("{} rules, where {RULES_MAX} are allowed", rules.rules.len());
-        return Err(RuleError { which: 0, column: None, what, hint: "join patterns with `|`, and paths with `*`".to_owned() });
+        return Err(RuleError {
+            which: 0,
+            column: None,
+            what,
+            hint: "join patterns with `|`, and paths with `*`".to_owned(),
+        });
     }
     let hashes = rules.rules.iter().position(|rule| rule.action == ScrubAction::Hash);
     if let Some(index) = hashes.filter(|_| rules.hash_key.is_empty()) {
