@@ -135,15 +135,17 @@ node_is_new_enough() {
 
 sdk_node() {
     local source=api/tests/sdk/node folder=$cache/sdk-node wanted
-    if is_there "$folder" "$source"/{package.json,package-lock.json,program.mjs,otel.mjs}; then
+    if is_there "$folder" "$source"/{package.json,package-lock.json}; then
         say "SDKs for Node.js: all there ($folder)"
-        return
+    else
+        say "SDKs for Node.js: installing into $folder (a minute or two)"
+        mkdir -p "$folder"
+        cp "$source"/{package.json,package-lock.json} "$folder/"
+        npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
+        echo "$wanted" >"$folder/source.sha256"
     fi
-    say "SDKs for Node.js: installing into $folder (about half a minute)"
-    mkdir -p "$folder"
-    cp "$source"/{package.json,package-lock.json,program.mjs,otel.mjs} "$folder/"
-    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
-    echo "$wanted" >"$folder/source.sha256"
+    # Beside their packages, because that is where Node.js looks for them.
+    cp "$source"/{program.mjs,otel.mjs} "$folder/"
 }
 
 sdk_browser() {

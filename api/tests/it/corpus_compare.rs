@@ -94,7 +94,8 @@ impl Stored {
             },
             Value::Null => {}
             scalar => {
-                let text = text_of(scalar);
+                // No text holds a NUL.
+                let text = text_of(scalar).replace('\0', "\u{fffd}");
                 if !text.is_empty() && !self.take(path, scalar, &text) {
                     missing.push(format!("{} = {text:.200}", path.join(".")));
                 }
@@ -115,9 +116,10 @@ impl Stored {
             ("user", "ip_address") => &["user_ip"],
             ("sdk" | "client_sdk", "name") => &["sdk_name"],
             ("sdk" | "client_sdk", "version") => &["sdk_version"],
-            ("logentry" | "message", "message") | ("logentry", _) => &["message", "template"],
+            ("logentry" | "message", "message") | ("logentry", _) => &["message", "template", "logentry.params"],
             ("message", _) => &["message", "template"],
             ("transaction", _) => &["culprit"],
+            (_, "abs_path") => &["filename"],
             _ => &[],
         };
         let names = [name.to_lowercase()].into_iter().chain(columns.iter().map(|column| (*column).to_owned()));
@@ -146,6 +148,14 @@ impl Stored {
             // Ids of the trace lose their hyphens; that the context is one of a trace goes without saying.
             ("contexts", "type") if text == path[path.len() - 2] => true,
             ("contexts", "trace_id" | "span_id") => has(&text.replace('-', "").to_lowercase()),
+            // A runtime's SDK that marks every frame as the program's own is not believed of libraries.
+            (_, "in_app") => self.values.keys().any(|(name, _)| name == "in_app"),
+            (_, "native") if *scalar == Value::Bool(false) => true,
+            ("user", "ip_address") if text == "{{auto}}" => self.values.keys().any(|(name, _)| name == "user_ip"),
+            ("request", "query_string") => text.trim_start_matches('?').split('&').all(|pair| {
+                let mut parts = url::form_urlencoded::parse(pair.as_bytes()).into_owned();
+                parts.all(|(name, value)| value.is_empty() || self.values.contains_key(&(name.to_lowercase(), value)))
+            }),
             // `level` is a column of few words.
             ("level", "level") => true,
             // The query is taken out of the URL, and is an object.

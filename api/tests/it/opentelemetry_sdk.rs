@@ -75,8 +75,8 @@ async fn check_node(server: &Server, protocol: &str, endpoint: &str) {
     check(error, "message", "could not charge order 1009");
     check(error, "exception_type", "TypeError");
     check(error, "exception_value", "card of order 1009 was declined");
-    let frames = error["frames"].as_str().unwrap_or_default();
-    assert!(frames.contains("charge") && frames.contains("otel.mjs"), "{error:#}");
+    let stack = error["stack"].as_str().unwrap_or_default();
+    assert!(stack.contains("charge") && stack.contains("otel.mjs"), "{error:#}");
     server.roll().await;
     assert_eq!(server.rows(ALL).await, rows, "the answer changed with the roll");
 }

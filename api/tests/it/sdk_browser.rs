@@ -150,6 +150,22 @@ async fn a_page_of_another_origin_needs_nothing_but_the_dsn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_tells_what_happened_in_the_dialog_of_the_sdk() {
+    let Some(browser) = Browser::find() else { return };
+    let server = Server::start().await;
+    let (page, profile) = (Page::serve(&browser).await, TempDir::new().unwrap());
+    let dsn = format!("{}/below/1", server.url.replace("://", &format!("://{}@", server.key)));
+    let _open = browser.open(&page, &profile, &dsn, false);
+    let id = page.tell("message before").await;
+    assert_eq!(page.tell(&format!("report {id}")).await, "Ada <b> true");
+    let rows = server.rows("SELECT message, contexts, user_email FROM events WHERE kind = 'feedback'").await;
+    assert_eq!(rows.len(), 1, "{rows:#?}\n{}", server.log());
+    assert_eq!(rows[0]["message"], "I clicked <b>here</b>", "{rows:#?}");
+    assert!(rows[0]["contexts"].to_string().contains(&id), "{rows:#?}");
+    assert!(rows[0].to_string().contains("ada@example.com"), "{rows:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_goes_on_after_refusals() {
     let Some(browser) = Browser::find() else { return };
     let server = Setup::default().set("ingest.wire_bytes_max", 100_000).start().await;

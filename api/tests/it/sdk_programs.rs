@@ -77,6 +77,27 @@ async fn the_sdk_for_rust_goes_on_after_refusals() {
     goes_on(&program, true).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_of_this_server_are_kept_by_every_sdk() {
+    let programs =
+        [Program::python(true), Program::node("11"), Program::node("8"), Program::node("7"), Program::rust()];
+    for program in programs.iter().flatten() {
+        let server = Setup::default().set("limit.project_events_per_day", 2).start().await;
+        let front = Front::start(&server).await;
+        let mut driven = program.drive(&front.dsn());
+        for line in ["message one", "message two"] {
+            let id = driven.tell(line).await;
+            assert!(is_stored(&server, &id).await, "{}: {:?}", program.name, front.passed());
+        }
+        for line in ["message three", "message four", "message five"] {
+            let id = driven.tell(line).await;
+            assert!(!is_stored(&server, &id).await, "{}", program.name);
+        }
+        // Once told, it sends no more of them.
+        assert_eq!((front.events(429), front.events(200)), (1, 2), "{}: {:?}", program.name, front.passed());
+    }
+}
+
 async fn reports(program: &Program, kinds: [&str; 2]) -> Front {
     let server = Server::start().await;
     let front = Front::start(&server).await;

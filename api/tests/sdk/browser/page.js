@@ -44,6 +44,14 @@ function noise() {
   return half + half + half + half;
 }
 
+async function until(found) {
+  for (;;) {
+    const value = found();
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 async function perform(line) {
   const [, word, text] = /^(\S+) ?(.*)$/.exec(line);
   if (word === "send") {
@@ -54,6 +62,20 @@ async function perform(line) {
     };
     await Sentry.flush(20000);
     return JSON.stringify(ids);
+  }
+  if (word === "report") {
+    // As a user does: the dialog comes from the server, is filled in, sent and closed.
+    let closed = false;
+    const user = { name: "Ada <b>", email: "ada@example.com" };
+    Sentry.showReportDialog({ eventId: text, user, onClose: () => (closed = true) });
+    const form = await until(() => document.querySelector("#tephra-report form"));
+    const name = form.elements.namedItem("name").value;
+    form.elements.namedItem("comments").value = "I clicked <b>here</b>";
+    form.requestSubmit();
+    await until(() => form.textContent.includes("Thank you"));
+    form.querySelector("button").click();
+    await until(() => closed);
+    return `${name} ${document.querySelector("#tephra-report") === null}`;
   }
   if (word === "kept") {
     // How many envelopes wait in the browser's own database.

@@ -1,7 +1,7 @@
 // A program with the OpenTelemetry SDK that sends its logs: `otel.mjs grpc|http ENDPOINT KEY`. Exits with 1 when an export failed.
 
 import { SeverityNumber } from "@opentelemetry/api-logs";
-import { resourceFromAttributes } from "@opentelemetry/resources";
+import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
 
 const [protocol, endpoint, key] = process.argv.slice(2);
@@ -22,13 +22,15 @@ exporter.export = (records, done) =>
   });
 
 const provider = new LoggerProvider({
-  resource: resourceFromAttributes({
-    "service.name": "checkout",
-    "service.version": "2.7.1",
-    "deployment.environment.name": "production",
-    "host.name": "web-3",
-    team: "payments",
-  }),
+  resource: defaultResource().merge(
+    resourceFromAttributes({
+      "service.name": "checkout",
+      "service.version": "2.7.1",
+      "deployment.environment.name": "production",
+      "host.name": "web-3",
+      team: "payments",
+    }),
+  ),
   processors: [new SimpleLogRecordProcessor({ exporter })],
 });
 const logger = provider.getLogger("shop.cart");
