@@ -23,15 +23,15 @@ use crate::hot::codec;
 use crate::hot::columns::Columns;
 use crate::hot::db::{BATCHES, Db, META_SKIPPED};
 use crate::hot::dedup::{Dedup, REQUEST_WINDOW_S, event_key, request_key};
-use crate::hot::queue::{Appended, Pending, Queue};
+use crate::hot::queue::{Appended, Gather, Pending, Queue};
 use crate::hot::segment::HotSegment;
 use crate::tiers::Tiers;
 
 /// How long the appender sleeps where nothing arrives.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How far apart groups begin, at least, while many clients send at once: a sync costs as much for one event as for a hundred,
-/// and none of them waits longer for it than it would have for the syncs before its own.
-const GATHER: Duration = Duration::from_millis(4);
+/// How long the next group gathers while many clients send at once, unless as many requests as the last one had are there
+/// before: a sync costs as much for one event as for a hundred.
+const GATHER: Duration = Duration::from_millis(2);
 /// So many requests in the last group are many clients.
 const GATHER_REQUESTS: usize = 4;
 
@@ -63,13 +63,13 @@ impl Appender {
     /// Writes groups until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         let mut forgotten = Instant::now();
-        let mut gather_until = None::<Instant>;
-        while let Some(group) = self.queue.take(self.group_bytes_max, PATIENCE, gather_until) {
-            let (began, requests) = (Instant::now(), group.len());
+        let mut gather = None;
+        while let Some(group) = self.queue.take(self.group_bytes_max, PATIENCE, gather) {
+            let requests = group.len();
             if !group.is_empty() {
                 self.group(group);
             }
-            gather_until = (requests >= GATHER_REQUESTS).then(|| began + GATHER);
+            gather = (requests >= GATHER_REQUESTS).then(|| Gather { until: Instant::now() + GATHER, requests });
             if forgotten.elapsed() >= PATIENCE {
                 self.dedup.forget(&self.db, self.now_s());
                 forgotten = Instant::now();

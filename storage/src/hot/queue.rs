@@ -48,8 +48,23 @@ struct Inner {
     waiting: VecDeque<Pending>,
     bytes: usize,
     closed: bool,
-    /// The appender gathers, and wants to hear of nothing less than so many bytes.
-    gathers: Option<usize>,
+    /// The appender gathers, and wants to hear of nothing less than so many bytes or requests.
+    gathers: Option<(usize, usize)>,
+}
+
+impl Inner {
+    fn is_gathered(&self) -> bool {
+        let enough = |(bytes, requests)| self.bytes >= bytes || self.waiting.len() >= requests;
+        self.closed || self.gathers.is_none_or(enough)
+    }
+}
+
+/// How long a group gathers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gather {
+    pub(crate) until: Instant,
+    /// So many requests are enough.
+    pub(crate) requests: usize,
 }
 
 pub(crate) struct Queue {
@@ -75,7 +90,7 @@ impl Queue {
         }
         inner.bytes += append.bytes;
         inner.waiting.push_back(Pending { append, reply });
-        let wakes = inner.gathers.is_none_or(|bytes_max| inner.bytes >= bytes_max);
+        let wakes = inner.is_gathered();
         metrics::gauge!("tephra_append_queue_bytes").set(inner.bytes as f64);
         drop(inner);
         if wakes {
@@ -84,18 +99,18 @@ impl Queue {
         Ok(answer)
     }
 
-    /// Takes what waits, up to about `bytes_max`; waits up to `patience` for the first, and until `gather_until` for more, unless
-    /// there are `bytes_max` before. `None` once closed and empty.
+    /// Takes what waits, up to about `bytes_max`; waits up to `patience` for the first, and as long as `gather` says for more,
+    /// unless there are `bytes_max` before. `None` once closed and empty.
     pub(crate) fn take(
         &self,
         bytes_max: usize,
         patience: Duration,
-        gather_until: Option<Instant>,
+        gather: Option<Gather>,
     ) -> Option<Vec<Pending>> {
-        if let Some(until) = gather_until {
+        if let Some(Gather { until, requests }) = gather {
             let mut inner = self.inner.lock();
-            inner.gathers = Some(bytes_max);
-            while !inner.closed && inner.bytes < bytes_max && !self.filled.wait_until(&mut inner, until).timed_out() {}
+            inner.gathers = Some((bytes_max, requests));
+            while !inner.is_gathered() && !self.filled.wait_until(&mut inner, until).timed_out() {}
             inner.gathers = None;
         }
         let mut inner = self.inner.lock();
