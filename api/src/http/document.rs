@@ -24,7 +24,7 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The nouns, in the order in which they are shown.
-const TAGS: [(&str, &str); 21] = [
+const TAGS: [(&str, &str); 22] = [
     ("login", "Logging in and out, forgotten passwords, second factors."),
     ("me", "The caller: who they are, their sessions and second factor."),
     ("organisation", "The organisation of this server."),
@@ -33,6 +33,7 @@ const TAGS: [(&str, &str); 21] = [
     ("projects", "What events belong to."),
     ("members", "Who has which role in a project."),
     ("keys", "Ingest keys of projects."),
+    ("limits", "What of a project's events may come in: rates, quotas, filters."),
     ("tokens", "API tokens."),
     ("events", "Single events, found by search."),
     ("facets", "The values of tags and columns, with their counts; counts over time."),

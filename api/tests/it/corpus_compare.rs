@@ -119,7 +119,6 @@ impl Stored {
             ("logentry" | "message", "message") | ("logentry", _) => &["message", "template", "logentry.params"],
             ("message", _) => &["message", "template"],
             ("transaction", _) => &["culprit"],
-            (_, "abs_path") => &["filename"],
             _ => &[],
         };
         let names = [name.to_lowercase()].into_iter().chain(columns.iter().map(|column| (*column).to_owned()));
@@ -150,6 +149,8 @@ impl Stored {
             ("contexts", "trace_id" | "span_id") => has(&text.replace('-', "").to_lowercase()),
             // A runtime's SDK that marks every frame as the program's own is not believed of libraries.
             (_, "in_app") => self.values.keys().any(|(name, _)| name == "in_app"),
+            // A path that says no more than the file's name is left out.
+            (_, "abs_path") if self.values.contains_key(&("filename".to_owned(), text.to_owned())) => true,
             (_, "native") if *scalar == Value::Bool(false) => true,
             ("user", "ip_address") if text == "{{auto}}" => self.values.keys().any(|(name, _)| name == "user_ip"),
             ("request", "query_string") => text.trim_start_matches('?').split('&').all(|pair| {
