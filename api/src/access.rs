@@ -29,8 +29,8 @@ pub use first_run::{FIRST_RUN_FILE, FirstRun, Urls, read as read_first_run};
 pub use key::{KeyKind, Secret};
 pub(crate) use key::{hash, parse};
 pub(crate) use known::{Credential, HeldUp, Identity, Known};
-pub(crate) use ring::Pass;
 use ring::KeyRing;
+pub(crate) use ring::Pass;
 
 /// How long a change made elsewhere may go unseen.
 const RELOAD: Duration = Duration::from_secs(5);

@@ -133,7 +133,8 @@ impl Server {
             Engine::new(settings.query.clone(), spill, store.clone()).context("could not start the query engine")?;
         engine.warm();
         let roller = Roller::new(settings.roll, store.clone(), clock);
-        let counter = Counter::new(state.meta.clone(), store.clone(), state.issue_changes.clone()).following(tephra_ingest::PAST);
+        let counter =
+            Counter::new(state.meta.clone(), store.clone(), state.issue_changes.clone()).following(tephra_ingest::PAST);
         let live_store = store.clone();
         let core = Core { store, engine, roll: roller.handle() };
         let rolling = CancellationToken::new();

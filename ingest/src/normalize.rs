@@ -13,7 +13,7 @@ mod stack;
 mod trace;
 
 pub(crate) use chain::{Exception, Frame};
-pub(crate) use runtime::Runtime;
 pub(crate) use cutter::Cutter;
+pub(crate) use runtime::Runtime;
 pub(crate) use shrink::size;
 pub(crate) use stack::{Origin, stack};

@@ -18,7 +18,12 @@ const RECORDED_KEY: &str = "pubkey0123456789abcdef0123456789";
 const ID: &str = "fc6d8c0c43fc4630ad850ee518f1b9d0";
 
 /// Sends a body with headers and gives back the answer.
-pub(crate) async fn post(server: &Server, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Reply {
+pub(crate) async fn post(
+    server: &Server,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<reqwest::Body>,
+) -> Reply {
     let mut request = server.http.post(format!("{}{path}", server.url)).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -108,7 +108,10 @@ impl<'t> Line<'t> {
                 rules.fingerprints.push(FingerprintRule { matchers, parts });
                 return Ok(());
             }
-            if self.rest().starts_with(['+', '-', '^']) || self.rest().starts_with("v+") || self.rest().starts_with("v-") {
+            if self.rest().starts_with(['+', '-', '^'])
+                || self.rest().starts_with("v+")
+                || self.rest().starts_with("v-")
+            {
                 self.some(&matchers, start)?;
                 if let Some(event) = matchers.iter().find(|matcher| matches!(matcher.key, Key::Event(_))) {
                     let Key::Event(name) = &event.key else { return Ok(()) };
@@ -348,7 +351,10 @@ mod tests {
     fn rules_of_sentry_read_the_same() {
         let same = |theirs: &str, ours: &str| assert_eq!(parse(theirs).unwrap(), parse(ours).unwrap(), "{theirs}");
         same("error.type:Timeout -> timeout, {{ error.type }}", "type:Timeout -> timeout, {{ type }}");
-        same("error.value:\"connection *\" level:error -> {{default}}", "value:\"connection *\" level:error -> {{ default }}");
+        same(
+            "error.value:\"connection *\" level:error -> {{default}}",
+            "value:\"connection *\" level:error -> {{ default }}",
+        );
         same("stack.abs_path:**/vendor/** -app", "path:**/vendor/** -app");
         same("stack.function:panic_* app:false -group", "function:panic_* app:no -group");
         let error = parse("stack.function:panic_handler ^-group").unwrap_err();

@@ -87,7 +87,10 @@ mod tests {
         let scrubber = Scrubber::default();
         let cutter = Cutter::new(&scrubber);
         let name = format!("{}password{}", "x".repeat(300), "-y".repeat(150));
-        let long = Value::Map(vec![(name.into(), Value::Text("hunter2".into())), ("a".into(), Value::Text("z".repeat(900).into()))]);
+        let long = Value::Map(vec![
+            (name.into(), Value::Text("hunter2".into())),
+            ("a".into(), Value::Text("z".repeat(900).into())),
+        ]);
         let cut = crate::json::to_string(&cutter.fit(&["extra"], long, 700));
         assert!(!cut.contains("hunter2") && cut.contains("[scrubbed]"), "{cut}");
         let text = format!("{} password=hunter2hunter2 {}", "x ".repeat(28), "y ".repeat(60));

@@ -101,12 +101,7 @@ impl Queue {
 
     /// Takes what waits, up to about `bytes_max`; waits up to `patience` for the first, and as long as `gather` says for more,
     /// unless there are `bytes_max` before. `None` once closed and empty.
-    pub(crate) fn take(
-        &self,
-        bytes_max: usize,
-        patience: Duration,
-        gather: Option<Gather>,
-    ) -> Option<Vec<Pending>> {
+    pub(crate) fn take(&self, bytes_max: usize, patience: Duration, gather: Option<Gather>) -> Option<Vec<Pending>> {
         if let Some(Gather { until, requests }) = gather {
             let mut inner = self.inner.lock();
             inner.gathers = Some((bytes_max, requests));

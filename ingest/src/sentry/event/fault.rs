@@ -46,7 +46,14 @@ impl<'a> Fault<'a> {
     }
 
     /// Takes type, value and `handled` into their columns.
-    pub(super) fn put(&mut self, draft: &mut Draft<'a>, runtime: Runtime, kind: Kind, value_bytes_max: usize, cutter: Cutter<'_>) {
+    pub(super) fn put(
+        &mut self,
+        draft: &mut Draft<'a>,
+        runtime: Runtime,
+        kind: Kind,
+        value_bytes_max: usize,
+        cutter: Cutter<'_>,
+    ) {
         let handled = self.chain.iter().rev().filter_map(|exception| exception.mechanism("handled")?.as_bool());
         draft.handled = handled.reduce(|newest, older| newest && older);
         if let Some(thrown) = self.chain.last_mut() {

@@ -36,7 +36,13 @@ struct Entry<'a> {
 }
 
 /// Takes `logentry` and `message`; the former wins, as the latter is its older name.
-pub(super) fn put<'a>(draft: &mut Draft<'a>, logentry: Value<'a>, message: Value<'a>, bytes_max: usize, cutter: Cutter<'_>) {
+pub(super) fn put<'a>(
+    draft: &mut Draft<'a>,
+    logentry: Value<'a>,
+    message: Value<'a>,
+    bytes_max: usize,
+    cutter: Cutter<'_>,
+) {
     let Entry { mut template, mut formatted, params, rest } = read(logentry);
     let mut older = read(message);
     if template.is_empty() && formatted.is_empty() {
