@@ -16,7 +16,6 @@ use crate::limits::Receipt;
 use crate::text::trim_middle;
 use crate::value::Value;
 use crate::wire::Fault;
-pub(crate) use known::KnownStacks;
 
 /// What one request became.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -30,7 +30,6 @@ use crate::group::Stack;
 use crate::value::Value;
 use columns::{COLUMNS, Form};
 use detect::Detectors;
-use harmless::Harmless;
 use hash::Keyed;
 use job::{Fate, Job};
 pub(crate) use path::is_like;
@@ -50,8 +49,6 @@ struct Plan {
     /// Some rule looks at texts wherever they stand, so that all of them must be read.
     reads_all: bool,
     keyed: Keyed,
-    /// Without rules of the project's own.
-    harmless: Option<Harmless>,
 }
 
 /// What scrubbing did to one event.
@@ -113,8 +110,7 @@ impl Scrubber {
         let reads_all = compiled.iter().any(|rule| rule.path.is_none());
         let defaults = Detectors { secrets: defaults, cards: defaults, emails, ips };
         let keyed = Keyed::new(hash_key.as_bytes());
-        let harmless = compiled.is_empty().then(Harmless::new);
-        Self { plan: Arc::new(Plan { defaults, rules: compiled, reads_all, keyed, harmless }) }
+        Self { plan: Arc::new(Plan { defaults, rules: compiled, reads_all, keyed }) }
     }
 
     /// Scrubs an event that is stored already, or about to be.

@@ -8,6 +8,7 @@ use tephra_storage::Text;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
 use super::Batch;
+use super::known::KnownStacks;
 use crate::conventions::Slot;
 use crate::draft::{Draft, Shared};
 use crate::error::Result;
@@ -26,7 +27,7 @@ impl Batch<'_> {
         }
         let rules = self.receipt.rules;
         if trace.len() <= self.receipt.limits.stack_bytes_max
-            && let Some(known) = rules.known_stacks.get(key, trace, None)
+            && let Some(known) = KnownStacks::shared().get((rules.id, key), trace, None)
         {
             return self.read_once(key, known);
         }
@@ -48,7 +49,7 @@ impl Batch<'_> {
         self.group_by_rules(&mut stack, [None; 2]);
         // One that was changed or cut does not tell what it was read from.
         if scrubbed.count == 0 && stack.text.as_deref() == Some(came) {
-            rules.known_stacks.put(key, &stack);
+            KnownStacks::shared().put((rules.id, key), &stack);
         }
         self.read_once(key, stack)
     }
@@ -103,7 +104,7 @@ impl Batch<'_> {
             self.group_again(&mut cleaned, [platform, sdk]);
         } else {
             self.group_by_rules(&mut cleaned, [platform, sdk]);
-            self.receipt.rules.known_stacks.put(known, &cleaned);
+            KnownStacks::shared().put((self.receipt.rules.id, known), &cleaned);
         }
         self.charge(2 * size_of::<Stack>())?;
         self.cleaned.insert(key, (stack, cleaned.clone()));
@@ -118,7 +119,8 @@ impl Batch<'_> {
         runtime: [Option<&str>; 2],
     ) -> Result<Option<Stack>> {
         let key = known_key_of(Some(text), frames, runtime);
-        let Some(stack) = self.receipt.rules.known_stacks.get(key, text, frames) else { return Ok(None) };
+        let known = KnownStacks::shared().get((self.receipt.rules.id, key), text, frames);
+        let Some(stack) = known else { return Ok(None) };
         self.charge(2 * size_of::<Stack>())?;
         self.cleaned.insert(addresses(&stack), (stack.clone(), stack.clone()));
         Ok(Some(stack))

@@ -6,7 +6,7 @@ mod walk;
 
 use super::columns::Form;
 use super::detect::{self, Detectors, Span, What};
-use super::harmless::Mark;
+use super::harmless::{Harmless, Mark};
 use super::path::Place;
 use super::rules::ScrubAction;
 use super::{Finding, Plan, Scrubbed, hash};
@@ -135,12 +135,15 @@ impl<'p> Job<'p> {
 
     /// Whether the text under this name was found harmless before; else what to keep it by, once it was.
     fn known(&self, name: &str, text: &str) -> Result<(), Option<Mark>> {
-        self.plan.harmless.as_ref().map_or(Err(None), |harmless| harmless.find(name, text))
+        match self.plan.rules.is_empty() {
+            true => Harmless::shared().find(self.plan.defaults, name, text),
+            false => Err(None),
+        }
     }
 
     fn keep(&self, mark: Option<Mark>, fate: &Fate) {
-        if let (Some(mark), Fate::Same, Some(harmless)) = (mark, fate, &self.plan.harmless) {
-            harmless.keep(mark);
+        if let (Some(mark), Fate::Same) = (mark, fate) {
+            Harmless::shared().keep(mark);
         }
     }
 
