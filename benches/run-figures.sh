@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the figures of README.md and prints them as Markdown: `run-figures.sh [PART …]`.
 #
-# Parts: otlp native single sentry lake queries recovery reads idle; all of them where none is named, about six minutes. Each part
+# Parts: otlp native single sentry lake queries recovery reads idle; all of them where none is named, about ten minutes. Each part
 # starts a fresh server of its own on free ports, with its data on the disk of TEPHRA_FIGURES_DIR (target/figures).
 #
 # TEPHRA_FIGURES_EVENTS (1000000), …_LAKE_EVENTS (500000), …_SINGLE_EVENTS (200000), …_HOT_BYTES (1 GiB) make smaller
