@@ -25,7 +25,14 @@ const RETENTION_DAYS: i64 = 90;
 pub(super) async fn prepare(meta: &Meta, settings: &Settings, urls: &Urls) -> anyhow::Result<Option<FirstRun>> {
     let data_dir = settings.data_dir();
     if meta.organisation().await?.is_some() {
-        first_run::refresh(data_dir, urls, settings.public_url())?;
+        // The server works without the file, which only tells others where it is.
+        if let Err(error) = first_run::refresh(data_dir, urls, settings.public_url()) {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the addresses in `{}` stay as they are",
+                first_run::FIRST_RUN_FILE
+            );
+        }
         return Ok(None);
     }
     let old = List::read(data_dir)?;

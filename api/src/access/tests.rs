@@ -73,6 +73,16 @@ async fn an_older_list_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_damaged_first_run_file_stops_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, first) = open(dir.path(), 1).await;
+    std::fs::write(dir.path().join(FIRST_RUN_FILE), [0xff, 0x00]).unwrap();
+    let (access, none) = open(dir.path(), 2).await;
+    assert!(none.is_none());
+    assert!(access.ingest(Some(&format!("Bearer {}", shown(&first.unwrap().key)))).is_ok());
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_gone_at_once_and_its_use_is_noted() {
     let dir = tempfile::tempdir().unwrap();
     let (access, first) = open(dir.path(), 1).await;
