@@ -49,6 +49,7 @@ async fn ids_of_another_project_are_not_found_on_any_route() {
         ("giveProjectRole", json!({ "role": "viewer" })),
         ("giveProjectTeamRole", json!({ "role": "viewer" })),
         ("createKey", json!({ "name": "x" })),
+        ("putGroupingRules", json!({ "text": "" })),
         ("createComment", json!({ "body": "x" })),
         ("updateComment", json!({ "body": "x" })),
     ]);
