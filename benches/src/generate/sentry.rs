@@ -16,7 +16,7 @@ const FRAMES_SMALL: usize = 8;
 /// Lines of source on each side of a frame's own.
 const CONTEXT_LINES: usize = 5;
 const CRUMBS: usize = 100;
-const MODULES_LISTED: usize = 220;
+const MODULES_LISTED: usize = 670;
 
 /// Writes envelopes of one data set.
 #[derive(Debug)]
