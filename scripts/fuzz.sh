@@ -24,10 +24,9 @@ exec "$@" --cfg fuzzing -C codegen-units=1 -C debug-assertions=yes -C overflow-c
 WRAPPER
 chmod +x "$wrapper"
 echo "== building the targets with coverage (a few minutes after a release build)"
-bins=()
-for name in "${targets[@]}"; do bins+=(--bin "fuzz-$name"); done
+# The whole workspace, so that dependencies are those of the release build.
 CARGO_TARGET_DIR=$target RUSTC_WORKSPACE_WRAPPER=$wrapper \
-    cargo build --locked --release --workspace --features tephra-fuzz/libfuzzer "${bins[@]}"
+    cargo build --locked --release --workspace --features tephra-fuzz/libfuzzer
 
 # seed TARGET: fills its corpus; files keep their names, so that doing it again changes nothing.
 seed() {
