@@ -18,15 +18,18 @@ mkdir -p "$home"
 wrapper=$home/rustc
 cat >"$wrapper" <<'WRAPPER'
 #!/bin/sh
+# Build scripts are no part of what is fuzzed.
+case " $* " in *" --crate-name build_script_"*) exec "$@" ;; esac
 exec "$@" --cfg fuzzing -C codegen-units=1 -C debug-assertions=yes -C overflow-checks=yes -C passes=sancov-module \
     -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
     -C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
 WRAPPER
 chmod +x "$wrapper"
 echo "== building the targets with coverage (a few minutes after a release build)"
-# The whole workspace, so that dependencies are those of the release build.
+bins=()
+for name in "${targets[@]}"; do bins+=(--bin "fuzz-$name"); done
 CARGO_TARGET_DIR=$target RUSTC_WORKSPACE_WRAPPER=$wrapper \
-    cargo build --locked --release --workspace --features tephra-fuzz/libfuzzer
+    cargo build --locked --release --workspace --features tephra-fuzz/libfuzzer "${bins[@]}"
 
 # seed TARGET: fills its corpus; files keep their names, so that doing it again changes nothing.
 seed() {

@@ -31,7 +31,7 @@ fn check_event(event: &Event) {
     ];
     for json in json.into_iter().flatten() {
         assert!(serde_json::from_str::<IgnoredAny>(json).is_ok(), "no JSON: {json}");
-        assert!(!json.contains('\0') && !json.contains("\\u0000"), "NUL: {json}");
+        assert!(!json.contains('\0'), "NUL: {json}");
     }
     let texts = [&event.message, &event.exception_type, &event.exception_value, &event.stack, &event.service];
     assert!(texts.into_iter().flatten().all(|text| !text.contains('\0') && text.len() <= 256 << 10));

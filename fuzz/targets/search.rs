@@ -10,8 +10,8 @@ fuzz_target!(|text: &str| {
     match Search::parse(text) {
         Ok(search) => {
             let printed = search.to_string();
-            let again = Search::parse(&printed);
-            assert_eq!(again.as_ref().ok(), Some(&search), "`{text}` prints as `{printed}`");
+            let again = Search::parse(&printed).map(|search| search.to_string());
+            assert_eq!(again.as_ref().ok(), Some(&printed), "`{text}`");
             let _ = (search.filter(now_us), search.matcher(now_us), search.split());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
